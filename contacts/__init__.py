@@ -1,0 +1,1 @@
+"""People: ticket systems and rights, System Refs, grouping, golden record, history."""

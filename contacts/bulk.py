@@ -1,0 +1,77 @@
+"""Writing many rows at once: COPY on PostgreSQL, executemany on SQLite."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from django.db import connection, models
+
+
+def reserve_ids(model: type[models.Model], count: int) -> list[int]:
+    """Fresh primary keys, rising, never given out before or again.
+
+    PostgreSQL takes them from the table's sequence, so two callers never get the same. On SQLite the caller
+    must be inside a transaction, which holds the one write lock (`transaction_mode` IMMEDIATE); the rows
+    must be written in that transaction, and AUTOINCREMENT then goes on behind them.
+    """
+    if not count:
+        return []
+    table, column = model._meta.db_table, model._meta.pk.column
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
+                [f'"{table}"', column, count],
+            )
+            return sorted(row[0] for row in cursor.fetchall())
+        cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
+        found = cursor.fetchone()
+        first = (found[0] if found else 0) + 1
+        return list(range(first, first + count))
+
+
+def insert_rows(model: type[models.Model], fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """Insert rows given as tuples in the order of `fields`; returns how many.
+
+    Values are those of Python, a JSONField's already as text. Every field that the database gives no default
+    must be named. Constraint violations raise IntegrityError, as with any insert; no signals are sent.
+    """
+    columns = [model._meta.get_field(name).column for name in fields]
+    if connection.vendor == "postgresql":
+        return _copy(model._meta.db_table, columns, rows)
+    return _executemany(model, fields, columns, rows)
+
+
+def _copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    names = ", ".join(f'"{column}"' for column in columns)
+    count = 0
+    with connection.cursor() as cursor, cursor.copy(f'COPY "{table}" ({names}) FROM STDIN') as copy:
+        for row in rows:
+            copy.write_row(row)
+            count += 1
+    return count
+
+
+def _executemany(
+    model: type[models.Model], fields: Sequence[str], columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> int:
+    adapters = [_adapter(model._meta.get_field(name)) for name in fields]
+    names = ", ".join(f'"{column}"' for column in columns)
+    marks = ", ".join(["%s"] * len(columns))
+    count = 0
+
+    def adapted() -> Iterable[list[Any]]:
+        nonlocal count
+        for row in rows:
+            count += 1
+            yield [adapt(value) if adapt else value for value, adapt in zip(row, adapters, strict=True)]
+
+    with connection.cursor() as cursor:
+        cursor.executemany(f'INSERT INTO "{model._meta.db_table}" ({names}) VALUES ({marks})', adapted())
+    return count
+
+
+def _adapter(field: models.Field) -> Callable[[Any], Any] | None:
+    """How SQLite wants the field's values; None where it takes them as they are."""
+    if isinstance(field, models.DateField | models.DecimalField):  # a DateTimeField is a DateField too
+        return lambda value: field.get_db_prep_save(value, connection)
+    return None

@@ -1,0 +1,54 @@
+"""One process at a time, for work that must not overlap; a killed process lets go at once."""
+
+import fcntl
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from django.db import connection
+
+
+class AlreadyRunning(Exception):
+    """Another process is at this work now."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} is running already.")
+
+
+@contextmanager
+def exclusive(what: str) -> Iterator[None]:
+    """Hold the work named `what` until the block ends; raises AlreadyRunning when another process holds it.
+
+    PostgreSQL: an advisory lock of this session. SQLite, which serves one machine: a lock on a file. The
+    operating system or the server frees both when the process dies, so nothing ever waits for a dead one.
+    """
+    holder = _advisory_lock(what) if connection.vendor == "postgresql" else _file_lock(what)
+    with holder:
+        yield
+
+
+@contextmanager
+def _advisory_lock(what: str) -> Iterator[None]:
+    key = int.from_bytes(hashlib.sha256(f"kore:{what}".encode()).digest()[:8], "big", signed=True)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [key])
+        if not cursor.fetchone()[0]:
+            raise AlreadyRunning(what)
+        try:
+            yield
+        finally:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [key])
+
+
+@contextmanager
+def _file_lock(what: str) -> Iterator[None]:
+    database = str(connection.settings_dict["NAME"])
+    name = hashlib.sha256(f"{database}:{what}".encode()).hexdigest()[:24]
+    with (Path(tempfile.gettempdir()) / f"kore-{name}.lock").open("w") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise AlreadyRunning(what) from None
+        yield

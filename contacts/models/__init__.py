@@ -1,0 +1,46 @@
+"""The nouns: systems, their records of people, the golden record over them, and every decision about it."""
+
+from contacts.models.business_unit import BusinessUnit
+from contacts.models.contact import Contact, GroupAlias
+from contacts.models.golden_pin import GoldenPin
+from contacts.models.group_decision import GroupDecision
+from contacts.models.grouping_run import GroupingRun
+from contacts.models.history import FieldChange
+from contacts.models.job import Job, RejectedRow
+from contacts.models.link import Link
+from contacts.models.mapping import Mapping, Move
+from contacts.models.model_version import BadKey, ModelVersion, TermFrequency
+from contacts.models.organisation import Organisation
+from contacts.models.person_details import PersonDetails
+from contacts.models.queue_object import QueueObject
+from contacts.models.system_ref import SystemRef
+from contacts.models.ticket_system import (
+    TicketSystem,
+    TicketSystemGroupObjectPermission,
+    TicketSystemUserObjectPermission,
+)
+
+__all__ = [
+    "BadKey",
+    "BusinessUnit",
+    "Contact",
+    "FieldChange",
+    "GoldenPin",
+    "GroupAlias",
+    "GroupDecision",
+    "GroupingRun",
+    "Job",
+    "Link",
+    "Mapping",
+    "ModelVersion",
+    "Move",
+    "Organisation",
+    "PersonDetails",
+    "QueueObject",
+    "RejectedRow",
+    "SystemRef",
+    "TermFrequency",
+    "TicketSystem",
+    "TicketSystemGroupObjectPermission",
+    "TicketSystemUserObjectPermission",
+]

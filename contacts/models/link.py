@@ -1,0 +1,32 @@
+"""Link: two System Refs that the engine compared and had something to say of, with the evidence."""
+
+from django.db import models
+from django.db.models import F, Q
+
+
+class Link(models.Model):
+    """A scored pair: what was decided and why can be replayed without comparing again (DECISIONS 15)."""
+
+    class Decision(models.TextChoices):
+        JOINED = "joined", "joined"
+        REVIEW = "review", "for review"
+        REFUSED = "refused", "refused by a guard"
+
+    left = models.ForeignKey("contacts.SystemRef", on_delete=models.CASCADE, related_name="links_right")
+    right = models.ForeignKey("contacts.SystemRef", on_delete=models.CASCADE, related_name="links_left")
+    decision = models.CharField(max_length=8, choices=Decision)
+    rule = models.CharField(max_length=40, blank=True, default="", help_text="Blank: the score alone.")
+    guard = models.CharField(max_length=40, blank=True, default="")
+    weight = models.FloatField(help_text="Match weight versus a stranger, in bits.")
+    household = models.FloatField(help_text="Match weight versus a housemate, in bits.")
+    evidence = models.TextField(help_text="JSON: [level, weight, household] of each comparison, in order.")
+    model_version = models.ForeignKey("contacts.ModelVersion", on_delete=models.PROTECT, related_name="links")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["left", "right"], name="one_link_per_pair"),
+            models.CheckConstraint(condition=Q(left__lt=F("right")), name="link_names_each_pair_one_way"),
+        ]
+
+    def __str__(self) -> str:
+        return f"refs {self.left_id} and {self.right_id}: {self.decision}"

@@ -1,0 +1,50 @@
+"""Organisation: the settings of the one organisation that this deployment serves."""
+
+import datetime
+import zoneinfo
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.db import models
+
+
+def settings_time_zone() -> str:
+    """TIME_ZONE of the environment: the organisation's zone until a manager changes it."""
+    return settings.TIME_ZONE
+
+
+def validate_time_zone(name: str) -> None:
+    """Raise ValidationError unless the name is one of the IANA zones."""
+    if name not in zoneinfo.available_timezones():
+        raise ValidationError(f"“{name}” is not a time zone; write it like Europe/London.")
+
+
+class Organisation(models.Model):
+    """A single row (DECISIONS 1). `Organisation.load()` makes it on first use."""
+
+    SINGLE = 1
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=SINGLE, editable=False)
+    name = models.CharField(max_length=120, default="Our organisation")
+    time_zone = models.CharField(max_length=60, default=settings_time_zone, validators=[validate_time_zone])
+    default_country = models.CharField(
+        max_length=2, default="GB", help_text="ISO 3166: how phone numbers without a country are read."
+    )
+    currency = models.CharField(
+        max_length=3, default="GBP", help_text="ISO 4217: sums count purchases in this currency only."
+    )
+    night_at = models.TimeField(default=datetime.time(2, 0), help_text="When the night begins, local time.")
+    is_crm_connected = models.BooleanField(default=False, editable=False)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=models.Q(id=1), name="there_is_one_organisation"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    @classmethod
+    def load(cls) -> "Organisation":
+        """The organisation; safe when two callers make it at once."""
+        return cls.objects.get_or_create(pk=cls.SINGLE)[0]

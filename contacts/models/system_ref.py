@@ -1,0 +1,101 @@
+"""SystemRef: one customer record of one system; the evidence for everything said of a person."""
+
+from functools import reduce
+
+from django.db import models
+from django.db.models import F, Value
+from django.db.models.functions import Replace, Upper
+
+from contacts.models.person_details import PersonDetails
+from contacts.models.ticket_system import TicketSystem
+from contacts.permissions import SystemRight, systems_with
+
+_PHONE_PUNCTUATION = (" ", "-", "(", ")", "+", ".", "/")
+_SEARCHED_AS_WRITTEN = (
+    "system_ref",
+    "first_name",
+    "last_name",
+    "email",
+    "company",
+    "city",
+    "postcode",
+    "external_customer_id",
+)
+
+
+def _digits(field: str) -> models.expressions.Combinable:
+    """The phone number without the punctuation people write it with."""
+    return reduce(
+        lambda text, character: Replace(text, Value(character), Value("")), _PHONE_PUNCTUATION, F(field)
+    )
+
+
+class JoinedText(models.Func):
+    """Texts one after the other with a blank between; flat: SQLite's parser refuses Concat's nesting."""
+
+    template = "(%(expressions)s)"
+    arg_joiner = " || ' ' || "
+    output_field = models.TextField()
+
+
+def _search_text() -> models.expressions.Combinable:
+    return Upper(JoinedText(*map(F, _SEARCHED_AS_WRITTEN), _digits("phone"), _digits("mobile")))
+
+
+class SystemRefQuerySet(models.QuerySet):
+    def visible_to(self, user, right: SystemRight = SystemRight.VIEW) -> "SystemRefQuerySet":
+        """The refs of systems on which the user holds the right; one IN over a few ids."""
+        return self.filter(system__in=systems_with(user, right))
+
+    def of(self, contact) -> "SystemRefQuerySet":
+        """The refs of one Contact."""
+        return self.filter(mapping__contact=contact)
+
+    def unplaced(self) -> "SystemRefQuerySet":
+        """Refs that no run has placed into a Contact yet."""
+        return self.filter(mapping=None)
+
+    def first_found(self) -> "SystemRefQuerySet":
+        """In the order that makes a ref the primary one (PRODUCT.md, "Golden record"; R-MDB-7, 8)."""
+        return self.order_by(
+            "arrived_at", "system__rank", F("created_at").asc(nulls_last=True), "system_ref", "pk"
+        )
+
+
+class SystemRef(PersonDetails):
+    """One client identifier in one ticket system, with that system's details of the person.
+
+    Written by `contacts.services` only. Each value is as the system writes it, cleaned of blanks around it
+    and of placeholders; what is made of it for matching is the engine's business.
+    """
+
+    system = models.ForeignKey(TicketSystem, on_delete=models.PROTECT, related_name="system_refs")
+    system_ref = models.CharField("System Ref", max_length=100)
+    created_at = models.DateTimeField("created in its system", null=True, blank=True)
+    updated_at = models.DateTimeField("updated in its system", null=True, blank=True)
+    arrived_at = models.DateTimeField(
+        "first found", help_text="When the run began that brought it here: the same moment for a whole run."
+    )
+
+    # Kept by ticketing in the transaction that writes the purchases (LAYOUT.md, "Purchase").
+    spent_total = models.DecimalField(max_digits=12, decimal_places=2, default=0)
+    last_purchased_at = models.DateTimeField(null=True, blank=True)
+    holds_season_ticket = models.BooleanField(default=False)
+
+    search_text = models.GeneratedField(
+        expression=_search_text(), output_field=models.TextField(), db_persist=True, editable=False
+    )
+
+    objects = SystemRefQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = "System Ref"
+        verbose_name_plural = "System Refs"
+        constraints = [
+            models.UniqueConstraint(fields=["system", "system_ref"], name="system_ref_unique_in_its_system"),
+            models.CheckConstraint(condition=~models.Q(system_ref=""), name="system_ref_is_not_blank"),
+        ]
+        indexes = [models.Index(Upper("email"), name="system_ref_by_email", condition=~models.Q(email=""))]
+
+    def __str__(self) -> str:
+        return f"{self.system.code} {self.system_ref}"

@@ -1,0 +1,1 @@
+"""The verbs: every write, and every rule about a write."""

@@ -1,0 +1,63 @@
+"""Makes business units and ticket systems, with what each of them brings along."""
+
+from django.contrib.auth.models import Group
+from django.db import transaction
+
+from contacts.models import BusinessUnit, TicketSystem
+from contacts.permissions import GROUPS_WITH_EVERY_SYSTEM, SystemRight, grant
+
+HAND_RANK = 1000
+TINTS = 8
+
+
+@transaction.atomic
+def add_business_unit(code: str, *, name: str = "") -> BusinessUnit:
+    """The unit of that code, made with its hand-entry system when it is new (DECISIONS 1).
+
+    Safe for two callers at once: the code is unique, and so is a unit's hand system.
+    """
+    unit, made = BusinessUnit.objects.get_or_create(code=code, defaults={"name": name or code})
+    if made:
+        add_ticket_system(
+            f"HAND-{code}".upper()[:20],
+            name=f"Hand entry, {unit.name}",
+            kind=TicketSystem.Kind.HAND,
+            unit=unit,
+            rank=HAND_RANK,
+        )
+    return unit
+
+
+@transaction.atomic
+def add_ticket_system(
+    code: str,
+    *,
+    name: str,
+    unit: BusinessUnit,
+    kind: str = TicketSystem.Kind.TICKETING,
+    rank: int = 100,
+    is_isolated: bool = False,
+    is_matched_across: bool = True,
+    ref_label: str = "System Ref",
+) -> TicketSystem:
+    """Make a ticket system and give administrators and data protection officers every right on it.
+
+    Raises ValidationError naming the field when a value is not allowed or the code is taken.
+    """
+    system = TicketSystem(
+        code=code,
+        name=name,
+        kind=kind,
+        business_unit=unit,
+        rank=rank,
+        is_isolated=is_isolated,
+        is_matched_across=is_matched_across,
+        ref_label=ref_label,
+        tint=TicketSystem.objects.count() % TINTS,
+    )
+    system.full_clean()
+    system.save()
+    for group in Group.objects.filter(name__in=GROUPS_WITH_EVERY_SYSTEM):
+        for right in SystemRight:
+            grant(group, right, on=system)
+    return system

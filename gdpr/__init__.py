@@ -1,0 +1,1 @@
+"""People's rights: what we hold of a person, and forgetting it."""

@@ -1,0 +1,1 @@
+"""Wiring: settings, urls, the admin site, roles, demo. No business rules."""

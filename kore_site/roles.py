@@ -1,0 +1,68 @@
+"""The roles and what each may do, as one table, applied whenever permissions are made (post_migrate)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import Q
+
+from contacts.permissions import ADMINISTRATORS, DATA_PROTECTION_OFFICERS
+
+CRM_MANAGERS = "CRM manager"
+SALES_REPS = "Sales rep"
+CLUSTER_USER = "cluster"
+
+_SEE_PEOPLE = (
+    "contacts.view_contact",
+    "contacts.view_systemref",
+    "contacts.view_fieldchange",
+    "contacts.view_ticketsystem",
+    "contacts.view_businessunit",
+    "ticketing.view_purchase",
+)
+_EDIT_PEOPLE = ("contacts.add_contact", "contacts.change_contact", "contacts.change_systemref")
+_BRING_IN = ("contacts.add_systemref", "contacts.add_job", "contacts.view_job", "ticketing.add_purchase")
+_SEE_NIGHTS = ("sync.view_nightrun", "sync.view_nightstep")
+_STEER = (
+    "contacts.add_ticketsystem",
+    "contacts.change_ticketsystem",
+    "contacts.add_businessunit",
+    "contacts.change_businessunit",
+    "contacts.view_organisation",
+    "contacts.change_organisation",
+    "sync.add_nightrun",
+)
+
+# What a role may do at all. Which systems' records it may do it with is granted per system, beside this.
+ROLES: Mapping[str, Sequence[str]] = {
+    ADMINISTRATORS: (*_SEE_PEOPLE, *_EDIT_PEOPLE, *_BRING_IN, *_SEE_NIGHTS, *_STEER),
+    CRM_MANAGERS: (*_SEE_PEOPLE, *_EDIT_PEOPLE, *_BRING_IN, *_SEE_NIGHTS, *_STEER),
+    SALES_REPS: (*_SEE_PEOPLE, *_EDIT_PEOPLE),
+    DATA_PROTECTION_OFFICERS: (*_SEE_PEOPLE, *_EDIT_PEOPLE),
+}
+
+
+def apply_roles(**_: Any) -> None:
+    """Make each role exactly what the table says, and the cluster's own user, who cannot sign in.
+
+    Runs after every migrate; running it again changes nothing.
+    """
+    for role, names in ROLES.items():
+        group, _made = Group.objects.get_or_create(name=role)
+        group.permissions.set(_permissions(names))
+    cluster, made = User.objects.get_or_create(username=CLUSTER_USER)
+    if made:
+        cluster.set_unusable_password()
+        cluster.save()
+
+
+def _permissions(names: Sequence[str]) -> list[Permission]:
+    wanted = Q()
+    for name in names:
+        app, codename = name.split(".")
+        wanted |= Q(content_type__app_label=app, codename=codename)
+    found = list(Permission.objects.filter(wanted))
+    if len(found) != len(set(names)):
+        known = {f"{p.content_type.app_label}.{p.codename}" for p in found}
+        raise LookupError(f"No such permissions: {', '.join(sorted(set(names) - known))}")
+    return found

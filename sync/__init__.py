@@ -1,0 +1,1 @@
+"""Moving data: the night, and later the CRM."""

@@ -1,0 +1,13 @@
+"""What every test shares."""
+
+import os
+
+import pytest
+
+# Only the noise and the cost of hashing differ from the product.
+os.environ.setdefault("LOG_LEVEL", "WARNING")
+
+
+@pytest.fixture(autouse=True)
+def fast_passwords(settings):
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
