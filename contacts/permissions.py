@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import models
 from guardian.shortcuts import assign_perm, get_objects_for_user
@@ -37,9 +38,7 @@ def systems_with(user: User | AnonymousUser, right: SystemRight) -> frozenset[in
         return frozenset()
     known: dict[str, frozenset[int]] = user.__dict__.setdefault("_systems_with", {})
     if right not in known:
-        from contacts.models import TicketSystem  # noqa: PLC0415  (the model declares these rights)
-
-        systems = TicketSystem.objects.all()
+        systems = _ticket_systems()
         if not user.is_superuser:
             systems = get_objects_for_user(user, right.value, klass=systems, accept_global_perms=False)
         known[right] = frozenset(systems.values_list("pk", flat=True))
@@ -51,9 +50,7 @@ def sees_every_system(user: User | AnonymousUser, right: SystemRight = SystemRig
     if user.is_active and user.is_superuser:
         return True
     if "_every_system" not in user.__dict__:
-        from contacts.models import TicketSystem  # noqa: PLC0415
-
-        user.__dict__["_every_system"] = frozenset(TicketSystem.objects.values_list("pk", flat=True))
+        user.__dict__["_every_system"] = frozenset(_ticket_systems().values_list("pk", flat=True))
     return systems_with(user, right) >= user.__dict__["_every_system"]
 
 
@@ -68,3 +65,8 @@ def grant(to: User | Group, right: SystemRight, *, on: TicketSystem) -> None:
     """Give a user or a group one right on one system. Granting twice changes nothing."""
     assign_perm(right.value, to, on)
     to.__dict__.pop("_systems_with", None)
+
+
+def _ticket_systems() -> models.QuerySet[TicketSystem]:
+    # By name: the model itself declares these rights and imports this module.
+    return apps.get_model("contacts", "TicketSystem")._default_manager.all()

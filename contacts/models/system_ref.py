@@ -1,7 +1,5 @@
 """SystemRef: one customer record of one system; the evidence for everything said of a person."""
 
-from functools import reduce
-
 from django.db import models
 from django.db.models import F, Value
 from django.db.models.functions import Replace, Upper
@@ -23,11 +21,12 @@ _SEARCHED_AS_WRITTEN = (
 )
 
 
-def _digits(field: str) -> models.expressions.Combinable:
+def _digits(field: str) -> "models.Expression | F":
     """The phone number without the punctuation people write it with."""
-    return reduce(
-        lambda text, character: Replace(text, Value(character), Value("")), _PHONE_PUNCTUATION, F(field)
-    )
+    text: models.Expression | F = F(field)
+    for character in _PHONE_PUNCTUATION:
+        text = Replace(text, Value(character), Value(""))
+    return text
 
 
 class JoinedText(models.Func):
@@ -38,7 +37,7 @@ class JoinedText(models.Func):
     output_field = models.TextField()
 
 
-def _search_text() -> models.expressions.Combinable:
+def _search_text() -> models.Expression:
     return Upper(JoinedText(*map(F, _SEARCHED_AS_WRITTEN), _digits("phone"), _digits("mobile")))
 
 
