@@ -41,6 +41,64 @@ def insert_rows(model: type[models.Model], fields: Sequence[str], rows: Iterable
     return _executemany(model, fields, columns, rows)
 
 
+def update_rows(model: type[models.Model], fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """Update rows by primary key, given as tuples of the values of `fields` and then the key; returns how many.
+
+    One prepared statement per row, sent in a pipeline: as quick for a few rows as for many.
+    """
+    meta = model._meta
+    adapters = [_adapter(meta.get_field(name)) for name in fields]
+    settings = ", ".join(f'"{meta.get_field(name).column}" = %s' for name in fields)
+    changed = [
+        [
+            *(adapt(value) if adapt else value for value, adapt in zip(row[:-1], adapters, strict=True)),
+            row[-1],
+        ]
+        for row in rows
+    ]
+    if changed:
+        statement = f'UPDATE "{meta.db_table}" SET {settings} WHERE "{meta.pk.column}" = %s'
+        with connection.cursor() as cursor:
+            cursor.executemany(statement, changed)
+    return len(changed)
+
+
+def update_rows(model: type[models.Model], fields: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
+    """Write `fields` of rows that stand, each row given as (primary key, then the values); returns how many.
+
+    Values as for `insert_rows`. One statement on PostgreSQL: uniqueness is checked row by row inside it, so
+    clear what would stand twice before.
+    """
+    if not rows:
+        return 0
+    written = [model._meta.get_field(name) for name in fields]
+    key, table = model._meta.pk, model._meta.db_table
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in (key, *written))
+            names = ", ".join(f'"{field.column}"' for field in (key, *written))
+            sets = ", ".join(f'"{field.column}" = v."{field.column}"' for field in written)
+            cursor.execute(
+                f'UPDATE "{table}" t SET {sets} FROM unnest({arrays}) AS v({names}) '
+                f'WHERE t."{key.column}" = v."{key.column}"',
+                [list(column) for column in zip(*rows, strict=True)],
+            )
+        else:
+            adapters = [_adapter(field) for field in written]
+            sets = ", ".join(f'"{field.column}" = %s' for field in written)
+            cursor.executemany(
+                f'UPDATE "{table}" SET {sets} WHERE "{key.column}" = %s',
+                (
+                    [
+                        *(adapt(v) if adapt else v for v, adapt in zip(values, adapters, strict=True)),
+                        pk,
+                    ]
+                    for pk, *values in rows
+                ),
+            )
+    return len(rows)
+
+
 def _copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
     names = ", ".join(f'"{column}"' for column in columns)
     count = 0

@@ -1,10 +1,29 @@
 """Golden values from mappings: the one bridge between the tables and `survivorship`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from itertools import groupby
+from typing import Any
 
-from contacts.models import GoldenPin, Mapping, SystemRef
-from contacts.models.person_details import DETAIL_FIELDS
+from django.db import transaction
+
+from contacts.bulk import update_rows
+from contacts.models import Contact, GoldenPin, Mapping, SystemRef
+from contacts.models.person_details import DETAIL_FIELDS, PersonDetails
+from contacts.services.changes import record_changes
 from contacts.survivorship import Golden, RefValues, golden_values
+
+_BLANKS = {name: PersonDetails._meta.get_field(name).get_default() for name in DETAIL_FIELDS}
+_FACTS = ("rank", "arrived_at", "created_at", "updated_at", "system_ref", "last_purchased_at", "spent_total")
+_READ = (
+    "contact_id",
+    "system_ref_id",
+    "is_primary",
+    "system_ref__system__rank",
+    *(f"system_ref__{name}" for name in _FACTS[1:]),
+    *(f"system_ref__{name}" for name in DETAIL_FIELDS),
+)
+_FIRST_DETAIL = len(_READ) - len(DETAIL_FIELDS)
 
 
 def golden_of(mappings: Sequence[Mapping], pins: Iterable[GoldenPin]) -> dict[str, Golden]:
@@ -16,6 +35,81 @@ def golden_of(mappings: Sequence[Mapping], pins: Iterable[GoldenPin]) -> dict[st
     return golden_values(
         [_ref_values(mapping.system_ref, is_primary=mapping.is_primary) for mapping in mappings],
         {pin.field: pin.system_ref_id for pin in pins},
+    )
+
+
+def golden_rows(contact_ids: Sequence[int]) -> Iterator[tuple[int, tuple[Any, ...]]]:
+    """What each of these Contacts should store, as (id, the values of DETAIL_FIELDS), over all its refs.
+
+    Two queries for a few thousand Contacts; Contacts without refs are left out.
+    """
+    pins: dict[int, dict[str, int]] = {}
+    for contact_id, field, ref_id in GoldenPin.objects.filter(contact__in=contact_ids).values_list(
+        "contact_id", "field", "system_ref_id"
+    ):
+        pins.setdefault(contact_id, {})[field] = ref_id
+    rows = Mapping.objects.filter(contact__in=contact_ids).order_by("contact_id").values_list(*_READ)
+    for contact_id, members in groupby(rows, key=lambda row: row[0]):
+        alike = list(members)
+        if len(alike) == 1:  # most people: their one ref says it all
+            yield contact_id, alike[0][_FIRST_DETAIL:]
+            continue
+        golden = golden_values([_from_row(row) for row in alike], pins.get(contact_id, {}))
+        yield contact_id, _as_stored(golden)
+
+
+def refresh_golden(contact_ids: Iterable[int], *, now: datetime) -> int:
+    """Store the golden values of these Contacts where they differ from what stands; returns how many did.
+
+    Call it in the transaction that changed their refs, mappings or pins, with at most a few thousand ids. It
+    locks the Contacts in the order of their ids, so that two callers never wait for each other, and notes
+    each changed Contact for the CRMs.
+    """
+    wanted = sorted(set(contact_ids))
+    if not wanted:
+        return 0
+    with transaction.atomic():
+        locked = Contact.objects.filter(pk__in=wanted).select_for_update().order_by("pk")
+        stands = {pk: tuple(values) for pk, *values in locked.values_list("pk", *DETAIL_FIELDS)}
+        changed = [
+            (contact_id, *values)
+            for contact_id, values in golden_rows(wanted)
+            if contact_id in stands and stands[contact_id] != values
+        ]
+        update_rows(Contact, DETAIL_FIELDS, changed)
+        record_changes((row[0] for row in changed), now=now)
+    return len(changed)
+
+
+def _as_stored(golden: dict[str, Golden]) -> tuple[Any, ...]:
+    return tuple(golden[name].value if name in golden else blank for name, blank in _BLANKS.items())
+
+
+def _from_row(row: Sequence[Any]) -> RefValues:
+    (
+        _contact_id,
+        ref_id,
+        is_primary,
+        rank,
+        arrived,
+        created,
+        updated,
+        system_ref,
+        purchased,
+        spent,
+        *values,
+    ) = row
+    return RefValues(
+        ref_id=ref_id,
+        is_primary=is_primary,
+        system_rank=rank,
+        arrived_at=arrived,
+        created_at=created,
+        updated_at=updated,
+        system_ref=system_ref,
+        last_purchased_at=purchased,
+        spent_total=float(spent),
+        values=dict(zip(DETAIL_FIELDS, values, strict=True)),
     )
 
 
