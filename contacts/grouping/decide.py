@@ -1,0 +1,136 @@
+"""What becomes of each scored pair: joined, for a person to see, or refused; then from records to refs."""
+
+from collections.abc import Sequence
+
+import duckdb
+import pyarrow as pa
+
+from contacts.grouping.model import Model
+from contacts.grouping.records import Guard
+from contacts.grouping.rules import MUST, Holds, Outcome
+from contacts.grouping.score import beyond_names_sql, evidence_sql, household_sql, weight_sql
+
+
+def make_links(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[Outcome]) -> None:
+    """Make the table `links` from `scored`: the columns of LINK_SCHEMA, strength and is_must.
+
+    Reads `records`, `members` and `never`. "refused" here means a guard on the pair itself; the guards on
+    whole groups come when clustering.
+    """
+    con.register("way_names", _ways_table(ways))
+    con.execute("""
+        create or replace temp table pair_ways as
+        select scored.*, way_names.rule, way_names.holds
+        from scored left join way_names using (way)
+    """)
+    con.unregister("way_names")
+    _find_ambiguous(con)
+    con.execute(f"create or replace temp table decided as {_decided_sql(model)}")
+    con.execute(f"create or replace temp table links as {_links_sql()}")
+    con.execute("drop table pair_ways; drop table scored; drop table decided; drop table ambiguous")
+
+
+def _ways_table(ways: Sequence[Outcome]) -> pa.Table:
+    return pa.table(
+        {
+            "way": pa.array(range(len(ways)), pa.int32()),
+            "rule": pa.array([way.rule for way in ways], pa.string()),
+            "holds": pa.array([way.holds.value for way in ways], pa.string()),
+        }
+    )
+
+
+def _find_ambiguous(con: duckdb.DuckDBPyConnection) -> None:
+    """The table `ambiguous` (l, r): pairs that hold faintly, but whose blank or initial fits two people.
+
+    l fits x, r fits y, and x and y clash under the same rule; each fits itself.
+    """
+    con.execute(f"""
+        create or replace temp table ambiguous as
+        with faint as (select l, r, rule from pair_ways where holds = '{Holds.FAINTLY}'),
+        clash as (
+            select l as x, r as y, rule from pair_ways where holds = '{Holds.CLASHES}'
+            union all select r, l, rule from pair_ways where holds = '{Holds.CLASHES}'
+        ),
+        fits as (
+            select l as a, r as b, rule from pair_ways where holds in ('{Holds.FAINTLY}', '{Holds.YES}')
+            union select r, l, rule from pair_ways where holds in ('{Holds.FAINTLY}', '{Holds.YES}')
+            union select l, l, rule from faint union select r, r, rule from faint
+        ),
+        reached as (
+            select distinct faint.l, faint.r, faint.rule, clash.y from faint
+            join fits on fits.a = faint.l and fits.rule = faint.rule
+            join clash on clash.x = fits.b and clash.rule = faint.rule
+        )
+        select distinct reached.l, reached.r from reached
+        join fits on fits.a = reached.r and fits.b = reached.y and fits.rule = reached.rule
+    """)
+
+
+def _decided_sql(model: Model) -> str:
+    return f"""
+        with weighed as (
+            select pair_ways.*, {weight_sql(model)}::double as weight, {household_sql()}::double as household,
+                {beyond_names_sql()} as beyond_names,
+                x.realm is distinct from y.realm as is_apart,
+                (pair_ways.l, pair_ways.r) in (select (a, b) from never) as is_never,
+                case when holds = '{Holds.YES}' then rule
+                    when holds = '{Holds.FAINTLY}' and ambiguous.l is null then rule
+                    else '' end as holding_rule
+            from pair_ways join records x on x.rec = pair_ways.l join records y on y.rec = pair_ways.r
+            left join ambiguous on ambiguous.l = pair_ways.l and ambiguous.r = pair_ways.r
+        ),
+        judged as (
+            select *,
+                holding_rule <> '' or (
+                    weight >= {model.join_weight} and household >= {model.join_household} and beyond_names
+                ) as is_decided
+            from weighed
+        ),
+        guarded as (
+            select *,
+                case
+                    when is_apart then '{Guard.EXCLUDED}'
+                    when is_never then '{Guard.NEVER}'
+                    when is_decided and g_birth = 0 and holding_rule <> '{MUST}' then '{Guard.BIRTH_DATE}'
+                    when not is_decided and holds is not null then '{Guard.NAMES}'
+                    else '' end as guard
+            from judged
+        )
+        select l, r, weight, household, guard, {evidence_sql()} as evidence,
+            case when is_decided then holding_rule else coalesce(rule, '') end as rule,
+            case when not is_decided then 'review' when guard = '' then 'joined'
+                else 'refused' end as decision
+        from guarded
+        where is_decided or (
+            guard in ('', '{Guard.NAMES}') and (
+                holds is not null
+                or (weight >= {model.review_weight} and household >= {model.review_household})
+            )
+        )
+    """
+
+
+def _links_sql() -> str:
+    """From records to refs: copies hang on their lowest ref, or, if they do not join it, on the partner."""
+    return f"""
+        with copies as (select rec, ref_id from members where ref_id <> rec),
+        loose as (
+            select rec, ref_id from copies
+            where rec not in (select l from decided where l = r and decision = 'joined')
+        ),
+        spread as (
+            select l as a, r as b, decided.* exclude (l, r) from decided where l <> r
+            union all
+            select l, ref_id, decided.* exclude (l, r) from decided join copies on rec = l where l = r
+            union all
+            select ref_id, r, decided.* exclude (l, r) from decided join loose on rec = l
+            where l <> r and decision = 'joined'
+            union all
+            select l, ref_id, decided.* exclude (l, r) from decided join loose on rec = r
+            where l <> r and decision = 'joined'
+        )
+        select least(a, b) as left_id, greatest(a, b) as right_id, decision, rule, guard, weight, household,
+            evidence, weight + household as strength, rule = '{MUST}' as is_must
+        from spread
+    """

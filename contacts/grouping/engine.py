@@ -1,0 +1,158 @@
+"""A full grouping run: refs in, groups, links and poisoned keys out."""
+
+from collections.abc import Collection, Sequence
+
+import duckdb
+import pyarrow as pa
+
+from contacts.grouping.candidates import blank_poisoned, content_hash, make_pairs
+from contacts.grouping.cluster import cluster
+from contacts.grouping.connection import connect
+from contacts.grouping.decide import make_links
+from contacts.grouping.model import Model
+from contacts.grouping.normalise import normalise
+from contacts.grouping.records import (
+    LINK_SCHEMA,
+    PARTITION_SCHEMA,
+    POISONED_SCHEMA,
+    Decisions,
+    Grouping,
+    UnusableRefs,
+    check_refs,
+)
+from contacts.grouping.rules import (
+    DEFAULT_RULES,
+    MUST,
+    Holds,
+    Outcome,
+    Rule,
+    key_kinds,
+    outcomes,
+    typed_columns,
+)
+from contacts.grouping.score import score_pairs
+
+NO_DECISIONS = Decisions()
+
+
+def group(
+    refs: pa.Table,
+    *,
+    model: Model,
+    decisions: Decisions = NO_DECISIONS,
+    excluded_systems: Collection[int] = (),
+    rules: Sequence[Rule] = DEFAULT_RULES,
+    default_country: str = "GB",
+    memory_limit: str = "2GB",
+    threads: int = 2,
+) -> Grouping:
+    """Group all refs. The result depends on the rows, not on their order, nor on how systems share them.
+
+    A ref of one of `excluded_systems` joins refs of its own system only. Time grows about linearly with the
+    refs; DuckDB stays within `memory_limit` and spills to disk beyond it. Raises UnusableRefs.
+    """
+    table = check_refs(refs)
+    if not table.num_rows:
+        return Grouping(
+            PARTITION_SCHEMA.empty_table(), LINK_SCHEMA.empty_table(), POISONED_SCHEMA.empty_table()
+        )
+    with connect(memory_limit=memory_limit, threads=threads, hash_key=model.hash_key) as con:
+        columns = normalise(con, table, default_country=default_country, typed=typed_columns(rules))
+        _refuse_repeats(con)
+        blank_poisoned(con, columns, frozen=model.bad_keys)
+        _load_decisions(con, decisions)
+        _make_records(con, columns, excluded_systems)
+        make_pairs(con, frozen=model.bad_keys, extra_kinds=key_kinds(rules))
+        _add_pairs(con)
+        ways = [MUST_WAY, *outcomes(rules)]
+        score_pairs(con, model=model, ways=ways)
+        make_links(con, model=model, ways=ways)
+        cluster(con)
+        return _result(con)
+
+
+MUST_WAY = Outcome(MUST, Holds.YES, "coalesce(list_has_any(must_l, must_r), false)")
+
+
+def _refuse_repeats(con: duckdb.DuckDBPyConnection) -> None:
+    rows, distinct = con.execute("select count(*), count(distinct ref_id) from plain").fetchall()[0]
+    if rows != distinct:
+        raise UnusableRefs("Two refs have the same ref_id.")
+
+
+def _load_decisions(con: duckdb.DuckDBPyConnection, decisions: Decisions) -> None:
+    """The tables `must` and `never` (a < b) over refs that exist."""
+    for name, pairs in (("must", decisions.must), ("never", decisions.never)):
+        lower = pa.array([min(pair) for pair in pairs], pa.int64())
+        upper = pa.array([max(pair) for pair in pairs], pa.int64())
+        con.register("decided_pairs", pa.table({"a": lower, "b": upper}))
+        con.execute(f"""
+            create or replace temp table {name} as select distinct a, b from decided_pairs
+            where a < b and a in (select ref_id from plain) and b in (select ref_id from plain)
+        """)
+        con.unregister("decided_pairs")
+
+
+def _make_records(
+    con: duckdb.DuckDBPyConnection, columns: Sequence[str], excluded_systems: Collection[int]
+) -> None:
+    """The tables `members` (ref_id, rec) and `records`, one per distinct content; rec is its lowest ref_id.
+
+    Refs that a person decided about, and refs of different realms (an excluded system is a realm of its own),
+    stay records of their own. `is_first` marks one record per content, `copies` counts refs.
+    """
+    excluded = ", ".join(str(int(system)) for system in sorted(excluded_systems)) or "null"
+    con.execute(f"""
+        create or replace temp table keyed as
+        select ref_id, {content_hash(columns)} as h1, {content_hash(columns, 1)} as h2,
+            if(system_id in ({excluded}), system_id, null) as realm,
+            if(ref_id in (select a from must union select b from must union select a from never
+                union select b from never), ref_id, null) as decided
+        from plain
+    """)
+    con.execute("""
+        create or replace temp table kept as
+        select min(ref_id) as rec, h1, h2, realm, decided, count(*) as copies
+        from keyed group by h1, h2, realm, decided
+    """)
+    con.execute("""
+        create or replace temp table members as
+        select ref_id, rec from keyed join kept on keyed.h1 = kept.h1 and keyed.h2 = kept.h2
+        and keyed.realm is not distinct from kept.realm and keyed.decided is not distinct from kept.decided
+    """)
+    con.execute("""
+        create or replace temp table records as
+        with musts as (
+            select ref_id, list(pair) as must from (
+                select a as ref_id, hash(a, b) as pair from must union all select b, hash(a, b) from must
+            ) group by ref_id
+        ),
+        firsts as (select h1, h2, min(rec) as first from kept group by h1, h2)
+        select plain.*, kept.rec, kept.realm, kept.copies, firsts.first, kept.rec = firsts.first as is_first,
+            musts.must
+        from kept join plain on plain.ref_id = kept.rec join firsts using (h1, h2)
+        left join musts on musts.ref_id = kept.rec
+    """)
+    con.execute("drop table plain; drop table keyed; drop table kept")
+
+
+def _add_pairs(con: duckdb.DuckDBPyConnection) -> None:
+    """Pairs that no key finds: a person's, like records kept apart, and a record with itself."""
+    con.execute("""
+        insert into pairs
+        select a, b, '0' from (
+            select a, b from must union select first, rec from records where not is_first
+            union select rec, rec from records where copies > 1
+        ) where not exists (select 1 from pairs where join_key_l = a and join_key_r = b)
+    """)
+
+
+def _result(con: duckdb.DuckDBPyConnection) -> Grouping:
+    partition = con.sql("""
+        select ref_id, coalesce(group_id, ref_id) as group_id
+        from members left join grouped using (ref_id) order by ref_id
+    """).to_arrow_table()
+    columns = ", ".join(LINK_SCHEMA.names)
+    links = con.sql(f"select {columns} from links order by left_id, right_id").to_arrow_table()
+    poisoned = con.sql("select kind, holders from poisoned order by kind, holders desc").to_arrow_table()
+    return Grouping(partition.cast(PARTITION_SCHEMA), links.cast(LINK_SCHEMA), poisoned.cast(POISONED_SCHEMA))

@@ -1,0 +1,138 @@
+"""The frozen model: what a run knows about the population before it looks at a pair."""
+
+import json
+import math
+from dataclasses import dataclass, field
+
+import duckdb
+import pyarrow as pa
+
+from contacts.grouping.candidates import BAD_KEY_SCHEMA, find_bad_keys
+from contacts.grouping.connection import connect
+from contacts.grouping.normalise import normalise
+from contacts.grouping.records import check_refs
+
+FREQUENCY_SCHEMA = pa.schema([("column", pa.string()), ("term_hash", pa.string()), ("share", pa.float64())])
+# A share says something about a value only when enough people hold it; below, a hash could single one out.
+FEWEST_HOLDERS = 5
+FREQUENCY_COLUMNS = ("fn", "ln", "em", "mob", "ph", "pc", "city")
+# The mean number of true partners of a ref, over two: the numerator of the prior (GROUPING.md).
+PARTNERS = 1.4
+# In a handful of refs chance agreement looks rare; the prior never assumes fewer people than this.
+SMALLEST_POPULATION = 1_000
+PRESET_HASH_KEY = b"kore preset model, no frequencies"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A version of the frozen model.
+
+    `population` counts refs. `frequencies` and `bad_keys` hold keyed hashes, never plain values. Weights are
+    log2: a pair is joined on the score from `join_weight` (versus a stranger) and `join_household` (versus a
+    housemate), and goes to a person from `review_weight` and `review_household`.
+    """
+
+    version: int
+    population: int
+    hash_key: bytes = field(repr=False)
+    frequencies: pa.Table = field(default_factory=FREQUENCY_SCHEMA.empty_table, repr=False)
+    bad_keys: pa.Table = field(default_factory=BAD_KEY_SCHEMA.empty_table, repr=False)
+    join_weight: float = 6.0
+    join_household: float = 0.0
+    review_weight: float = 0.0
+    review_household: float = -3.0
+
+    @classmethod
+    def preset(cls, population: int, *, version: int = 1, hash_key: bytes = PRESET_HASH_KEY) -> "Model":
+        """A model for a population of this many refs, without term frequencies and bad keys."""
+        return cls(version=version, population=population, hash_key=hash_key)
+
+    @property
+    def prior(self) -> float:
+        """Probability that two random refs are one person."""
+        return PARTNERS / max(self.population, SMALLEST_POPULATION)
+
+    @property
+    def prior_weight(self) -> float:
+        """The prior as log2 odds, in thousandths as all weights on a link."""
+        return round(math.log2(self.prior / (1 - self.prior)), 3)
+
+    def to_json(self) -> str:
+        """Everything but the two tables, as one JSON object."""
+        values = {name: getattr(self, name) for name in _JSON_FIELDS}
+        return json.dumps(values | {"hash_key": self.hash_key.hex()}, sort_keys=True)
+
+    @classmethod
+    def from_json(cls, text: str, *, frequencies: pa.Table, bad_keys: pa.Table) -> "Model":
+        """The model that `to_json` wrote, with its two tables from where they are kept."""
+        values = json.loads(text)
+        hash_key = bytes.fromhex(values.pop("hash_key"))
+        return cls(**values, hash_key=hash_key, frequencies=frequencies, bad_keys=bad_keys)
+
+
+_JSON_FIELDS = (
+    "version",
+    "population",
+    "join_weight",
+    "join_household",
+    "review_weight",
+    "review_household",
+)
+
+
+def freeze_model(
+    refs: pa.Table,
+    *,
+    version: int,
+    hash_key: bytes,
+    default_country: str = "GB",
+    memory_limit: str = "2GB",
+    threads: int = 2,
+) -> Model:
+    """Learn how common each value is, and which keys too many records share, from these refs.
+
+    Keeps keyed hashes only, and shares only of terms that at least FEWEST_HOLDERS refs hold.
+    """
+    with connect(memory_limit=memory_limit, threads=threads, hash_key=hash_key) as con:
+        columns = normalise(con, check_refs(refs), default_country=default_country)
+        frequencies = con.sql(_frequencies_sql()).to_arrow_table().cast(FREQUENCY_SCHEMA)
+        bad_keys = find_bad_keys(con, columns)
+    return Model(
+        version=version,
+        population=refs.num_rows,
+        hash_key=hash_key,
+        frequencies=frequencies,
+        bad_keys=bad_keys,
+    )
+
+
+def register_shares(con: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """Make one table `share_<column>` (<column>, tf_<column>) per frequency column for the terms of this run.
+
+    A term that the model does not know gets the largest share that an unknown term can have. Terms of one
+    record only are left out: no pair can agree on them.
+    """
+    con.register("model_frequencies", model.frequencies)
+    rare = FEWEST_HOLDERS / max(model.population, SMALLEST_POPULATION)
+    unknown = f"{rare!r}::double" if model.frequencies.num_rows else "null::double"
+    for column in FREQUENCY_COLUMNS:
+        con.execute(f"""
+            create or replace temp table share_{column} as
+            with terms as (select {column} from records where {column} is not null group by 1)
+            select terms.{column}, coalesce(f.share, {unknown}) as tf_{column}
+            from terms left join (select * from model_frequencies where "column" = '{column}') f
+            on f.term_hash = keyed_hash('{column}', terms.{column})
+        """)
+    con.unregister("model_frequencies")
+
+
+def _frequencies_sql() -> str:
+    columns = " union all ".join(
+        f"""select '{column}' as "column", keyed_hash('{column}', {column}) as term_hash,
+            holders / sum(holders) over () as share, holders
+        from (select {column}, count(*) as holders from plain where {column} is not null group by 1)"""
+        for column in FREQUENCY_COLUMNS
+    )
+    return f"""
+        select "column", term_hash, share from ({columns}) where holders >= {FEWEST_HOLDERS} order by 1, 2
+    """

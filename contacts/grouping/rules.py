@@ -1,0 +1,223 @@
+"""The rules a CRM manager can read and edit: which agreement makes two refs one person."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from contacts.grouping.candidates import KeyKind
+
+MUST = "person"  # the rule name of a link that a person decided
+
+
+class Comparator(StrEnum):
+    """How two values are held against each other.
+
+    EXACT: as typed, but for case and surrounding blanks. NORMALISED: without accents, punctuation, trunk
+    prefixes. FUZZY: alike from the threshold on (Jaro-Winkler, 0 to 1); first names also as nicknames,
+    addresses only with the same house number; a number or a date has no "alike" and is compared normalised.
+    """
+
+    EXACT = "exact"
+    NORMALISED = "normalised"
+    FUZZY = "fuzzy"
+
+
+# What a criterion may name: a field, or a group of which any value may agree with any other.
+FIELDS: dict[str, tuple[str, ...]] = {
+    "first name": ("fn",),
+    "last name": ("ln",),
+    "e-mail": ("em",),
+    "business phone": ("ph",),
+    "mobile": ("mob",),
+    "any phone": ("ph", "mob"),
+    "company": ("co",),
+    "address": ("ad",),
+    "postcode": ("pc",),
+    "city": ("city",),
+    "date of birth": ("dob",),
+}
+WITHOUT_ALIKE = {"ph", "mob", "dob"}
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """One agreement. A blank never agrees; with `blank_is_no_objection` it does not forbid the rule."""
+
+    field: str
+    comparator: Comparator = Comparator.NORMALISED
+    threshold: float = 0.88
+    blank_is_no_objection: bool = False
+
+    def __post_init__(self) -> None:
+        if self.field not in FIELDS:
+            raise UnusableRule(f"“{self.field}” is not a field that can be compared.")
+        if not 0 < self.threshold <= 1:
+            raise UnusableRule(f"The threshold {self.threshold} does not lie between 0 and 1.")
+
+
+@dataclass(frozen=True)
+class Rule:
+    """All criteria must agree. With `names_must_agree`, pairs whose names clearly differ go to review.
+
+    A blank name or an initial agrees only while it cannot stand for two different people who share the
+    same values (C-5, DECISIONS 13).
+    """
+
+    name: str
+    sentence: str
+    criteria: Sequence[Criterion]
+    names_must_agree: bool = False
+    is_active: bool = True
+
+    def __post_init__(self) -> None:
+        if all(criterion.blank_is_no_objection for criterion in self.criteria):
+            raise UnusableRule(f"The rule “{self.name}” needs a criterion that blanks do not satisfy.")
+
+
+class UnusableRule(ValueError):
+    """Says which part of a rule cannot be used."""
+
+
+def _same(field: str) -> Criterion:
+    return Criterion(field, Comparator.NORMALISED)
+
+
+def _alike(field: str, threshold: float = 0.88, *, blank_is_no_objection: bool = False) -> Criterion:
+    return Criterion(field, Comparator.FUZZY, threshold, blank_is_no_objection)
+
+
+COMPANY_ALIKE = _alike("company", blank_is_no_objection=True)
+
+DEFAULT_RULES: Sequence[Rule] = (
+    Rule(
+        "email",
+        "The e-mail is the same and the names agree.",
+        [_same("e-mail")],
+        names_must_agree=True,
+    ),
+    Rule(
+        "address",
+        "The last name is the same; first name, company, address and postcode are alike.",
+        [
+            _same("last name"),
+            _alike("first name"),
+            COMPANY_ALIKE,
+            _alike("address"),
+            _alike("postcode", 0.95),
+        ],
+    ),
+    Rule(
+        "phone",
+        "The last name and the business phone are the same; first name and company are alike.",
+        [_same("last name"), _same("business phone"), _alike("first name"), COMPANY_ALIKE],
+    ),
+)
+
+
+class Holds(StrEnum):
+    """How a rule holds: YES, only by a blank name or an initial (FAINTLY), or but for the names (CLASHES)."""
+
+    YES = "yes"
+    FAINTLY = "faintly"
+    CLASHES = "clashes"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One way a rule can hold, and the SQL over a pair (columns fn_l, fn_r...) that says so."""
+
+    rule: str
+    holds: Holds
+    sql: str
+
+
+def outcomes(rules: Sequence[Rule]) -> list[Outcome]:
+    """The outcomes of the active rules; the first whose SQL is true is the pair's."""
+    active = [rule for rule in rules if rule.is_active]
+    firm, faint, clashing = [], [], []
+    for rule in active:
+        agrees = " and ".join(_criterion_sql(criterion) for criterion in rule.criteria)
+        if rule.names_must_agree:
+            firm.append(Outcome(rule.name, Holds.YES, f"{agrees} and {NAMES_AGREE}"))
+            clashing.append(Outcome(rule.name, Holds.CLASHES, f"{agrees} and {NAMES_CLASH}"))
+            faint.append(Outcome(rule.name, Holds.FAINTLY, agrees))
+        else:
+            firm.append(Outcome(rule.name, Holds.YES, agrees))
+    return firm + clashing + faint
+
+
+def key_kinds(rules: Sequence[Rule]) -> list[KeyKind]:
+    """Candidate keys for active rules of a manager's own, from the criteria that demand equality.
+
+    The default rules are covered by the engine's ten kinds. A rule that demands no equality finds its pairs
+    among the other candidates only.
+    """
+    kinds = []
+    for rule in rules:
+        equal = [FIELDS[c.field][0] for c in rule.criteria if _demands_equality(c)]
+        if rule.is_active and equal and rule not in DEFAULT_RULES:
+            kinds.append(KeyKind(f"rule_{rule.name}", equal))
+    return kinds
+
+
+def typed_columns(rules: Sequence[Rule]) -> Collection[str]:
+    """The comparable columns that an active rule compares as typed."""
+    return sorted(
+        {
+            column
+            for rule in rules
+            if rule.is_active
+            for criterion in rule.criteria
+            if criterion.comparator is Comparator.EXACT
+            for column in FIELDS[criterion.field]
+        }
+    )
+
+
+def _demands_equality(criterion: Criterion) -> bool:
+    columns = FIELDS[criterion.field]
+    is_equality = criterion.comparator is not Comparator.FUZZY or columns[0] in WITHOUT_ALIKE
+    return is_equality and len(columns) == 1 and not criterion.blank_is_no_objection
+
+
+def _criterion_sql(criterion: Criterion) -> str:
+    columns = FIELDS[criterion.field]
+    ways = [_agreement_sql(left, right, criterion) for left in columns for right in columns]
+    agrees = f"coalesce({' or '.join(ways)}, false)"
+    if criterion.blank_is_no_objection:
+        blank = " or ".join(f"coalesce({', '.join(f'{c}_{side}' for c in columns)}) is null" for side in "lr")
+        return f"({blank} or {agrees})"
+    return agrees
+
+
+def _agreement_sql(left: str, right: str, criterion: Criterion) -> str:
+    if criterion.comparator is Comparator.EXACT:
+        return f"typed_{left}_l = typed_{right}_r"
+    equal = f"{left}_l = {right}_r"
+    if criterion.comparator is Comparator.NORMALISED or left in WITHOUT_ALIKE:
+        return equal
+    alike = similar(left, criterion.threshold)
+    if left == "fn":
+        return f"({FIRST_NAMES_ALIKE} or ({alike} and {NO_INITIAL}))"
+    if left == "ad":
+        return f"({equal} or (hn_l is not distinct from hn_r and {alike}))"
+    return f"({equal} or {alike})"
+
+
+def similar(column: str, threshold: float) -> str:
+    """SQL: the two values of a pair are alike."""
+    return f"jaro_winkler_similarity({column}_l, {column}_r) >= {threshold}"
+
+
+# Mary Ann and Mary Jane are not one Mary: the first word stands for the whole only where one side has one.
+NICKNAMES = "((ft_l = fn_l or ft_r = fn_r) and (ft_l = ft_r or list_has_any(roots_l, roots_r)))"
+SWAPPED = "coalesce(fn_l = ln_r and ln_l = fn_r and fn_l <> fn_r, false)"
+INITIALS = "(left(fn_l, 1) = left(fn_r, 1) and (length(ft_l) = 1 or length(ft_r) = 1))"
+NO_INITIAL = "length(ft_l) > 1 and length(ft_r) > 1"
+FIRST_NAMES_ALIKE = f"(fn_l = fn_r or ({NO_INITIAL} and {NICKNAMES}))"
+
+_FIRST_AGREES = f"(length(fn_l) > 1 and {FIRST_NAMES_ALIKE} or {NO_INITIAL} and {similar('fn', 0.88)})"
+_LAST_AGREES = f"(ln_l = ln_r or {similar('ln', 0.88)})"
+NAMES_AGREE = f"coalesce({SWAPPED} or ({_FIRST_AGREES} and {_LAST_AGREES}), false)"
+FIRST_NAMES_CLASH = f"coalesce(not ({_FIRST_AGREES} or {INITIALS} or {SWAPPED}), false)"
+NAMES_CLASH = f"({FIRST_NAMES_CLASH} or coalesce(not ({_LAST_AGREES} or {SWAPPED}), false))"
