@@ -41,28 +41,6 @@ def insert_rows(model: type[models.Model], fields: Sequence[str], rows: Iterable
     return _executemany(model, fields, columns, rows)
 
 
-def update_rows(model: type[models.Model], fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
-    """Update rows by primary key, given as tuples of the values of `fields` and then the key; returns how many.
-
-    One prepared statement per row, sent in a pipeline: as quick for a few rows as for many.
-    """
-    meta = model._meta
-    adapters = [_adapter(meta.get_field(name)) for name in fields]
-    settings = ", ".join(f'"{meta.get_field(name).column}" = %s' for name in fields)
-    changed = [
-        [
-            *(adapt(value) if adapt else value for value, adapt in zip(row[:-1], adapters, strict=True)),
-            row[-1],
-        ]
-        for row in rows
-    ]
-    if changed:
-        statement = f'UPDATE "{meta.db_table}" SET {settings} WHERE "{meta.pk.column}" = %s'
-        with connection.cursor() as cursor:
-            cursor.executemany(statement, changed)
-    return len(changed)
-
-
 def update_rows(model: type[models.Model], fields: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
     """Write `fields` of rows that stand, each row given as (primary key, then the values); returns how many.
 

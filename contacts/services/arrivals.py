@@ -1,0 +1,273 @@
+"""What comes in from outside: the only creator and changer of System Refs for imports, pulls and the CRM."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from contacts import guards
+from contacts.bulk import insert_rows, reserve_ids, update_rows
+from contacts.models import FieldChange, Job, SystemRef, TicketSystem
+from contacts.models import Mapping as Placement
+from contacts.models.history import Origin
+from contacts.models.person_details import DETAIL_FIELDS
+from contacts.services.changes import record_changes
+from contacts.services.golden import refresh_golden
+
+Row = TypeVar("Row")
+ROWS_AT_ONCE = 2000  # on SQLite well under a second of the one write lock
+
+
+class Arrival(NamedTuple):
+    """What one system says of one System Ref, cleaned; a blank says nothing. A tuple, as there are many."""
+
+    line: int
+    system_ref: str
+    title: str = ""
+    first_name: str = ""
+    last_name: str = ""
+    email: str = ""
+    phone: str = ""
+    mobile: str = ""
+    company: str = ""
+    address1: str = ""
+    address2: str = ""
+    city: str = ""
+    postcode: str = ""
+    country: str = ""
+    date_of_birth: date | None = None
+    language: str = ""
+    external_customer_id: str = ""
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class Refusal(NamedTuple):
+    """A row that did not go in, and why; `is_held` when it waits for someone instead of being wrong."""
+
+    line: int
+    column: str
+    value: str
+    reason: str
+    is_held: bool = False
+
+
+@dataclass
+class Admitted:
+    """What came of the rows, each counted once; `refusals` are those held or rejected, in the order given."""
+
+    created: int = 0
+    changed: int = 0
+    unchanged: int = 0
+    held: int = 0
+    rejected: int = 0
+    refusals: list[Refusal] = field(default_factory=list)
+
+    def add(self, other: "Admitted") -> None:
+        """Count the other's rows too."""
+        for name in COUNTS:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.refusals += other.refusals
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Count a row that does not go in."""
+        self.refusals.append(refusal)
+        if refusal.is_held:
+            self.held += 1
+        else:
+            self.rejected += 1
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """The five counts by name."""
+        return {name: getattr(self, name) for name in COUNTS}
+
+
+COUNTS = ("created", "changed", "unchanged", "held", "rejected")
+
+_VALUES = (*DETAIL_FIELDS, "created_at", "updated_at")
+_UPDATED_AT = Arrival._fields.index("updated_at")
+# The moment of the system's own last change orders the rows; it is not itself told as a change of the person.
+_TOLD = tuple((Arrival._fields.index(name), name) for name in _VALUES if name != "updated_at")
+_INSERTED = ("id", "system_id", "system_ref", *_VALUES, "arrived_at", "spent_total", "holds_season_ticket")
+_HISTORY = ("system_ref", "field", "before", "after", "origin", "actor", "job", "at")
+
+
+@dataclass
+class _Plan:
+    """What one chunk comes to. States are shaped like an Arrival, with the ref's id for the line."""
+
+    states: dict[str, tuple[Any, ...]]
+    new: list[str] = field(default_factory=list)
+    changed: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
+    told: list[tuple[str, str, str, str]] = field(default_factory=list)  # system_ref, field, before, after
+    result: Admitted = field(default_factory=Admitted)
+
+
+def admit(
+    rows: Iterable[Arrival],
+    *,
+    system: TicketSystem,
+    way_in: Origin,
+    now: datetime,
+    actor: User | None = None,
+    job: Job | None = None,
+) -> Admitted:
+    """Write what a system says of its System Refs, with history; returns the counts and the refusals.
+
+    Atomic per chunk of ROWS_AT_ONCE rows and idempotent: a row that says nothing new writes nothing, so that
+    after a crash the same rows may be given again. Blanks never overwrite. Of two moments `updated_at` the
+    newer wins, an equal one wins where values differ; a row without one changes only refs that never had one
+    (DECISIONS 18). A System Ref that comes twice is taken in the order given. New refs stay unplaced.
+
+    Safe under two callers: each chunk holds the row of its TicketSystem until it commits, so that callers
+    for one system take turns chunk by chunk and never create a ref twice (a unique constraint stands behind
+    that); rows to be changed are locked as well, against anyone who writes single refs.
+    """
+    total = Admitted()
+    for chunk in chunks_of(rows):
+        total.add(_admit_chunk(chunk, system=system, way_in=way_in, now=now, actor=actor, job=job))
+    return total
+
+
+def assess(rows: Iterable[Arrival], *, system: TicketSystem, way_in: Origin) -> Admitted:
+    """What `admit` would come to, writing nothing.
+
+    Chunks do not know of each other: a new ref that comes again in a later chunk counts as created twice.
+    """
+    total = Admitted()
+    for chunk in chunks_of(rows):
+        total.add(_plan(chunk, _stored(chunk, system=system), system=system, way_in=way_in).result)
+    return total
+
+
+def chunks_of(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    """The rows in lists of ROWS_AT_ONCE."""
+    rest = iter(rows)
+    while chunk := list(islice(rest, ROWS_AT_ONCE)):
+        yield chunk
+
+
+def take_turns(system: TicketSystem) -> None:
+    """Hold the system's row until the transaction ends: writers of its refs and purchases take turns.
+
+    Readers and foreign keys to it are not held up. SQLite has one writer at a time anyway.
+    """
+    TicketSystem.objects.select_for_update(no_key=True).values_list("pk").get(pk=system.pk)
+
+
+@transaction.atomic
+def _admit_chunk(
+    chunk: Sequence[Arrival],
+    *,
+    system: TicketSystem,
+    way_in: Origin,
+    now: datetime,
+    actor: User | None,
+    job: Job | None,
+) -> Admitted:
+    take_turns(system)
+    plan = _plan(chunk, _stored(chunk, system=system, lock=True), system=system, way_in=way_in)
+    new_ids = dict(zip(plan.new, reserve_ids(SystemRef, len(plan.new)), strict=True))
+    ids = {**{ref: plan.states[ref][0] for ref in plan.changed}, **new_ids}
+    _write_refs(plan, new_ids, system=system, now=now)
+    who = (way_in.value, actor.pk if actor else None, job.pk if job else None, now)
+    insert_rows(FieldChange, _HISTORY, ((pk, "", "", "", *who) for pk in new_ids.values()))
+    insert_rows(FieldChange, _HISTORY, ((ids[ref], *change, *who) for ref, *change in plan.told))
+    if ids:
+        _follow_up(plan, ids, system=system, way_in=way_in, now=now)
+    return plan.result
+
+
+def _write_refs(plan: _Plan, new_ids: dict[str, int], *, system: TicketSystem, now: datetime) -> None:
+    no_purchases = (now, 0, False)
+    insert_rows(
+        SystemRef,
+        _INSERTED,
+        ((pk, system.pk, *plan.states[ref][1:], *no_purchases) for ref, pk in new_ids.items()),
+    )
+    changed = [plan.states[ref] for ref in plan.changed]
+    update_rows(SystemRef, _VALUES, [(pk, *values) for pk, _system_ref, *values in changed])
+
+
+def _follow_up(
+    plan: _Plan, ids: dict[str, int], *, system: TicketSystem, way_in: Origin, now: datetime
+) -> None:
+    """The golden values of placed refs, the notes for the CRMs, and what the guards do afterwards."""
+    if plan.changed:
+        changed_ids = [ids[ref] for ref in plan.changed]
+        contact_ids = set(
+            Placement.objects.filter(system_ref__in=changed_ids).values_list("contact", flat=True)
+        )
+        refresh_golden(contact_ids, now=now)
+        record_changes(sorted(contact_ids), now=now)
+    guards.tell_written(list(ids.values()), system=system, way_in=way_in, now=now)
+
+
+def _stored(chunk: Sequence[Arrival], *, system: TicketSystem, lock: bool = False) -> dict[str, tuple]:
+    """The states of the chunk's refs that stand already, by system_ref; a few thousand values at most."""
+    refs = SystemRef.objects.filter(system=system, system_ref__in={row.system_ref for row in chunk})
+    if lock:
+        refs = refs.order_by("pk").select_for_update()
+    return {state[1]: state for state in refs.values_list("pk", "system_ref", *_VALUES)}
+
+
+def _plan(
+    chunk: Sequence[Arrival], stored: dict[str, tuple], *, system: TicketSystem, way_in: Origin
+) -> _Plan:
+    """Take the rows one after the other against the stored states, which it replaces as they change."""
+    against = guards.verdicts(chunk, system=system, way_in=way_in)
+    plan = _Plan(stored)
+    for index, row in enumerate(chunk):
+        if index in against:
+            verdict = against[index]
+            value = str(getattr(row, verdict.column, "")) if verdict.column else row.system_ref
+            plan.result.refuse(Refusal(row.line, verdict.column, value, verdict.reason, verdict.is_held))
+            continue
+        state = stored.get(row.system_ref)
+        if state is None:
+            stored[row.system_ref] = (None, *row[1:])
+            plan.new.append(row.system_ref)
+            plan.result.created += 1
+        elif (merged := _merged(state, row)) == state:
+            plan.result.unchanged += 1
+        else:
+            _note_change(plan, state, merged)
+            plan.result.changed += 1
+    return plan
+
+
+def _merged(state: tuple[Any, ...], row: Arrival) -> tuple[Any, ...]:
+    """The state after the row: newer or equally new values, blanks left out (DECISIONS 18)."""
+    if row[1:] == state[1:]:
+        return state
+    known_at = state[_UPDATED_AT]
+    if known_at is not None and (row.updated_at is None or row.updated_at < known_at):
+        return state
+    return (
+        state[0],
+        *(old if new is None or new == "" else new for old, new in zip(state[1:], row[1:], strict=True)),
+    )
+
+
+def _note_change(plan: _Plan, before: tuple[Any, ...], after: tuple[Any, ...]) -> None:
+    system_ref = before[1]
+    plan.states[system_ref] = after
+    if before[0] is not None:
+        plan.changed[system_ref] = None
+    plan.told += [
+        (system_ref, name, as_text(before[index]), as_text(after[index]))
+        for index, name in _TOLD
+        if before[index] != after[index]
+    ]
+
+
+def as_text(value: Any) -> str:
+    """A value as history keeps it: dates in ISO form, a blank as an empty text."""
+    if value is None:
+        return ""
+    return value.isoformat() if isinstance(value, date) else str(value)
