@@ -1,0 +1,1 @@
+"""The demonstration: a fictional club, its fans, and the product served with them."""
