@@ -41,40 +41,52 @@ def insert_rows(model: type[models.Model], fields: Sequence[str], rows: Iterable
     return _executemany(model, fields, columns, rows)
 
 
-def update_rows(model: type[models.Model], fields: Sequence[str], rows: Sequence[Sequence[Any]]) -> int:
-    """Write `fields` of rows that stand, each row given as (primary key, then the values); returns how many.
+def update_rows(model: type[models.Model], fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:
+    """Update rows that stand, given as tuples of the values of `fields`, then the primary key.
 
-    Values as for `insert_rows`. One statement on PostgreSQL: uniqueness is checked row by row inside it, so
-    clear what would stand twice before.
+    Values as for `insert_rows`; returns how many were given. PostgreSQL takes them in one statement and
+    checks uniqueness row by row inside it: clear first what would stand twice on the way.
     """
-    if not rows:
+    given = list(rows)
+    if not given:
         return 0
     written = [model._meta.get_field(name) for name in fields]
-    key, table = model._meta.pk, model._meta.db_table
+    if connection.vendor == "postgresql":
+        _update_from_arrays(model, [*written, model._meta.pk], given)
+    else:
+        _update_one_by_one(model, written, given)
+    return len(given)
+
+
+def _update_from_arrays(
+    model: type[models.Model], columns: Sequence[models.Field], rows: Sequence[Sequence[Any]]
+) -> None:
+    *written, key = columns
+    arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in columns)
+    names = ", ".join(f'"{field.column}"' for field in columns)
+    settings = ", ".join(f'"{field.column}" = given."{field.column}"' for field in written)
     with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            arrays = ", ".join(f"%s::{field.db_type(connection)}[]" for field in (key, *written))
-            names = ", ".join(f'"{field.column}"' for field in (key, *written))
-            sets = ", ".join(f'"{field.column}" = v."{field.column}"' for field in written)
-            cursor.execute(
-                f'UPDATE "{table}" t SET {sets} FROM unnest({arrays}) AS v({names}) '
-                f'WHERE t."{key.column}" = v."{key.column}"',
-                [list(column) for column in zip(*rows, strict=True)],
-            )
-        else:
-            adapters = [_adapter(field) for field in written]
-            sets = ", ".join(f'"{field.column}" = %s' for field in written)
-            cursor.executemany(
-                f'UPDATE "{table}" SET {sets} WHERE "{key.column}" = %s',
-                (
-                    [
-                        *(adapt(v) if adapt else v for v, adapt in zip(values, adapters, strict=True)),
-                        pk,
-                    ]
-                    for pk, *values in rows
-                ),
-            )
-    return len(rows)
+        cursor.execute(
+            f'UPDATE "{model._meta.db_table}" stands SET {settings} FROM unnest({arrays}) AS given({names}) '
+            f'WHERE stands."{key.column}" = given."{key.column}"',
+            [list(column) for column in zip(*rows, strict=True)],
+        )
+
+
+def _update_one_by_one(
+    model: type[models.Model], written: Sequence[models.Field], rows: Sequence[Sequence[Any]]
+) -> None:
+    adapters = [*(_adapter(field) for field in written), None]
+    settings = ", ".join(f'"{field.column}" = %s' for field in written)
+    statement = f'UPDATE "{model._meta.db_table}" SET {settings} WHERE "{model._meta.pk.column}" = %s'
+    with connection.cursor() as cursor:
+        cursor.executemany(
+            statement,
+            (
+                [adapt(value) if adapt else value for value, adapt in zip(row, adapters, strict=True)]
+                for row in rows
+            ),
+        )
 
 
 def _copy(table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:

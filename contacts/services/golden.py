@@ -72,12 +72,12 @@ def refresh_golden(contact_ids: Iterable[int], *, now: datetime) -> int:
         locked = Contact.objects.filter(pk__in=wanted).select_for_update().order_by("pk")
         stands = {pk: tuple(values) for pk, *values in locked.values_list("pk", *DETAIL_FIELDS)}
         changed = [
-            (contact_id, *values)
+            (*values, contact_id)
             for contact_id, values in golden_rows(wanted)
             if contact_id in stands and stands[contact_id] != values
         ]
         update_rows(Contact, DETAIL_FIELDS, changed)
-        record_changes((row[0] for row in changed), now=now)
+        record_changes((row[-1] for row in changed), now=now)
     return len(changed)
 
 
@@ -86,19 +86,7 @@ def _as_stored(golden: dict[str, Golden]) -> tuple[Any, ...]:
 
 
 def _from_row(row: Sequence[Any]) -> RefValues:
-    (
-        _contact_id,
-        ref_id,
-        is_primary,
-        rank,
-        arrived,
-        created,
-        updated,
-        system_ref,
-        purchased,
-        spent,
-        *values,
-    ) = row
+    _contact, ref_id, is_primary, rank, arrived, created, updated, system_ref, purchased, spent, *values = row
     return RefValues(
         ref_id=ref_id,
         is_primary=is_primary,
