@@ -1,0 +1,116 @@
+"""PerSystemAdmin: shows and edits only the rows that the user's rights on ticket systems allow."""
+
+from typing import Any
+
+from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.utils import unquote
+from django.core.paginator import Paginator
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.utils.functional import cached_property
+from unfold.admin import ModelAdmin
+from unfold.views import ChangeList
+
+from contacts.models import TicketSystem
+from contacts.permissions import SystemRight
+
+COUNTED_UP_TO = 10_000
+
+
+class CappedPaginator(Paginator):
+    """Counts up to COUNTED_UP_TO rows: counting a million for one page costs more than the page."""
+
+    @cached_property
+    def count(self) -> int:
+        return self.object_list.order_by()[: COUNTED_UP_TO + 1].count()
+
+    @property
+    def shown_count(self) -> str:
+        """The count as people read it: 1,204 or 10,000+."""
+        return f"{COUNTED_UP_TO:,}+" if self.count > COUNTED_UP_TO else f"{self.count:,}"
+
+
+class PerSystemChangeList(ChangeList):
+    """Sorts by the columns declared sortable only; the stock list obeys any number in the address."""
+
+    def get_ordering_field(self, field_name: str) -> Any:
+        if self.sortable_by is not None and field_name not in self.sortable_by:
+            return None
+        return super().get_ordering_field(field_name)
+
+
+class VisibleSystemFilter(SimpleListFilter):
+    """By ticket system, offering only visible ones. `path` leads from the row to the system."""
+
+    title = "ticket system"
+    parameter_name = "system"
+    path = "system"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        systems = TicketSystem.objects.visible_to(request.user).order_by("rank", "code")
+        return [(system.code, str(system)) for system in systems]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() is None:
+            return queryset
+        return queryset.filter(**{f"{self.path}__code": self.value()})
+
+
+class PerSystemAdmin(ModelAdmin):
+    """The base of every admin over per-system rows: System Refs, purchases, changes, jobs, and Contacts.
+
+    The model's QuerySet must have `visible_to(user, right)`. Everything the admin does starts from
+    `get_queryset`: lists, counts, pages, history, autocomplete, actions, export. A row that the user may not
+    see is absent: 404, word for word. One that they may see but not change is shown read-only and a POST of
+    it is refused with 403. Addresses may filter by the declared filters and sort by the declared columns
+    only, so that no lookup can feel its way to a hidden value. Rows are deleted by services, never here.
+    """
+
+    list_per_page = 50
+    list_max_show_all = 0
+    show_full_result_count = False
+    paginator = CappedPaginator
+    actions = None
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        return super().get_queryset(request).visible_to(request.user)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return PerSystemChangeList
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        """The role's permission and, of a row, CHANGE on its system; asked once per request and row."""
+        if not super().has_change_permission(request, obj):
+            return False
+        if obj is None or obj.pk is None:
+            return True
+        known = request.__dict__.setdefault("_may_change", {})
+        if obj not in known:
+            known[obj] = (
+                self.get_queryset(request)
+                .visible_to(request.user, SystemRight.CHANGE)
+                .filter(pk=obj.pk)
+                .exists()
+            )
+        return known[obj]
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
+        """Only what a declared field filter asks for."""
+        declared = [entry if isinstance(entry, str) else entry[0] for entry in self._field_filters()]
+        return any(lookup == name or lookup.startswith(f"{name}__") for name in declared)
+
+    def _field_filters(self) -> list[Any]:
+        return [entry for entry in self.list_filter if isinstance(entry, str | tuple | list)]
+
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
+        raise Http404
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> HttpResponse:
+        if self.get_object(request, unquote(object_id)) is None:
+            raise Http404
+        return super().delete_view(request, object_id, extra_context)

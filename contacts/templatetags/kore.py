@@ -1,0 +1,59 @@
+"""The small things that every screen shows alike: system badges, dates, money."""
+
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+from django import template
+from django.utils import timezone
+from django.utils.formats import number_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+register = template.Library()
+
+_SIGNS = {"GBP": "£", "EUR": "€", "USD": "$", "CAD": "CA$", "AUD": "A$", "JPY": "¥"}
+
+
+@register.simple_tag
+def system_badge(system: Any, text: Any = "") -> SafeString:
+    """The badge of a ticket system: its code in its tint, the same everywhere; `text` stands beside the code.
+
+    `system` is a TicketSystem, or anything with `code`, `name` and `tint`.
+    """
+    beside = format_html('<span class="k-badge-text">{}</span>', text) if text != "" else ""
+    return format_html(
+        '<span class="k-badge k-tint-{}" title="{}"><span class="k-badge-code">{}</span>{}</span>',
+        system.tint % 8,
+        system.name,
+        system.code,
+        beside,
+    )
+
+
+@register.filter
+def money(amount: Decimal | None, currency: str) -> str:
+    """An amount with its currency: £1,204.50, £380 without pence where there are none; a dash for nothing."""
+    if amount is None:
+        return "–"
+    amount = Decimal(amount)
+    places = 0 if amount == amount.to_integral_value() else 2
+    figure = number_format(abs(amount), decimal_pos=places, use_l10n=True, force_grouping=True)
+    sign = _SIGNS.get(currency)
+    return f"{'−' if amount < 0 else ''}{sign}{figure}" if sign else f"{amount and figure} {currency}"
+
+
+@register.filter
+def moment(value: datetime | date | None) -> SafeString | str:
+    """A date short enough for a dense list, the time on hover: 12 Mar 2026."""
+    if value is None:
+        return "–"
+    if isinstance(value, datetime):
+        local = timezone.localtime(value)
+        return format_html(
+            '<time datetime="{}" title="{}">{}</time>',
+            local.isoformat(),
+            f"{local:%-d %b %Y, %H:%M}",
+            f"{local:%-d %b %Y}",
+        )
+    return format_html('<time datetime="{}">{}</time>', value.isoformat(), f"{value:%-d %b %Y}")

@@ -1,0 +1,89 @@
+// The keyboard: / searches, arrows move in lists, Enter opens, g then a letter goes places, ? helps.
+// Also the two small clicks that need script: copy a value, send a filter as soon as it is chosen.
+(() => {
+  "use strict";
+  const places = { c: ["Contacts", "/admin/contacts/contact/"], o: ["Overview", "/admin/"], n: ["Nights", "/admin/sync/nightrun/"] };
+  const typing = (element) => element.closest("input, textarea, select, [contenteditable]") !== null;
+  const rows = () => [...document.querySelectorAll("table[data-rows] tbody tr, #result_list tbody tr")].filter((row) => row.querySelector("a"));
+  let here = -1;
+  let leader = 0;
+
+  const move = (step) => {
+    const all = rows();
+    if (!all.length) return false;
+    all[here]?.classList.remove("k-here");
+    here = Math.min(Math.max(here + step, 0), all.length - 1);
+    all[here].classList.add("k-here");
+    all[here].querySelector("a").focus({ preventScroll: true });
+    all[here].scrollIntoView({ block: "nearest" });
+    return true;
+  };
+
+  const help = () => {
+    let dialog = document.getElementById("k-help");
+    if (!dialog) {
+      dialog = document.createElement("dialog");
+      dialog.id = "k-help";
+      dialog.setAttribute("aria-label", "Keyboard");
+      const keys = [["/", "search"], ["↑ ↓", "move in a list"], ["Enter", "open"]];
+      for (const [key, [name]] of Object.entries(places)) keys.push([`g ${key}`, name.toLowerCase()]);
+      keys.push(["?", "this help"], ["Esc", "close"]);
+      const list = document.createElement("dl");
+      for (const [key, what] of keys) {
+        const term = list.appendChild(document.createElement("dt"));
+        term.appendChild(document.createElement("kbd")).textContent = key;
+        list.appendChild(document.createElement("dd")).textContent = what;
+      }
+      const title = document.createElement("h2");
+      title.textContent = "Keyboard";
+      dialog.append(title, list);
+      dialog.addEventListener("click", () => dialog.close());
+      document.body.append(dialog);
+    }
+    dialog.open ? dialog.close() : dialog.showModal();
+  };
+
+  const key = (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    const inSearch = event.target.matches("input[type=search], #searchbar");
+    if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      if (typing(event.target) && !inSearch) return;
+      if (move(event.key === "ArrowDown" ? 1 : -1)) event.preventDefault();
+      return;
+    }
+    if (event.key === "Enter" && inSearch && here >= 0 && event.target.value === event.target.defaultValue) {
+      event.preventDefault();
+      rows()[here].querySelector("a").click();
+      return;
+    }
+    if (typing(event.target)) return;
+    if (event.timeStamp - leader < 1200 && places[event.key]) {
+      window.location.assign(places[event.key][1]);
+    } else if (event.key === "g") {
+      leader = event.timeStamp;
+    } else if (event.key === "/") {
+      const box = document.querySelector("input[type=search], #searchbar");
+      if (box) {
+        event.preventDefault();
+        box.focus();
+        box.select();
+      }
+    } else if (event.key === "?") {
+      help();
+    }
+  };
+
+  const click = async (event) => {
+    const copy = event.target.closest("[data-copy]");
+    if (!copy) return;
+    await navigator.clipboard.writeText(copy.dataset.copy);
+    copy.dataset.copied = "";
+    window.setTimeout(() => delete copy.dataset.copied, 1500);
+  };
+
+  document.addEventListener("keydown", key);
+  document.addEventListener("click", click);
+  document.addEventListener("change", (event) => {
+    if (event.target.matches("select[data-send]")) event.target.form.requestSubmit();
+  });
+})();

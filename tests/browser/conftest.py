@@ -1,0 +1,70 @@
+"""A real Chromium against the live server."""
+
+import contextlib
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+
+_FLAGS = (
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+    "--window-size=1440,900",
+)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[webdriver.Chrome]:
+    """One browser for the whole run, with a profile of its own."""
+    with tempfile.TemporaryDirectory() as profile:
+        options = webdriver.ChromeOptions()
+        options.binary_location = "/usr/bin/chromium"
+        for flag in (*_FLAGS, f"--user-data-dir={profile}"):
+            options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "SEVERE"})
+        driver = webdriver.Chrome(options=options, service=Service("/usr/bin/chromedriver"))
+        yield driver
+        with contextlib.suppress(Exception):
+            driver.quit()
+
+
+class Browser:
+    """The browser on the live server, signed in as one person."""
+
+    def __init__(self, driver: webdriver.Chrome, address: str) -> None:
+        self.driver = driver
+        self.address = address
+
+    def sign_in(self, user: User) -> None:
+        """Take over a session made on the server: the login form has tests of its own."""
+        client = Client()
+        client.force_login(user)
+        self.driver.get(f"{self.address}/admin/login/")
+        self.driver.add_cookie({"name": "sessionid", "value": client.cookies["sessionid"].value})
+
+    def open(self, path: str) -> None:
+        self.driver.get(f"{self.address}{path}")
+
+    def complaints(self) -> list[str]:
+        """What the console complained of since the last call, such as a breach of the CSP."""
+        return [entry["message"] for entry in self.driver.get_log("browser")]
+
+
+@pytest.fixture
+def browser(chromium, live_server) -> Iterator[Browser]:
+    """A browser that nobody is signed in to; every test begins without cookies."""
+    chromium.delete_all_cookies()
+    chromium.set_window_size(1440, 900)
+    yield Browser(chromium, live_server.url)
+    chromium.get("about:blank")
