@@ -1,9 +1,19 @@
-"""The admin's sections and their order, and what unfold is told of our look."""
+"""What unfold is told of our look: names, styles, scripts, and where the sidebar comes from."""
 
+# Dotted names: the settings read this before any app is loaded.
 UNFOLD = {
     "SITE_TITLE": "Kore",
     "SITE_HEADER": "Kore",
     "SITE_SYMBOL": "join_inner",
+    "SITE_URL": None,
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": False,
+    "DASHBOARD_CALLBACK": "kore_site.dashboard.overview",
+    "STYLES": ["kore_site.sidebar.kore_css", "kore_site.sidebar.overview_css"],
+    "SCRIPTS": [lambda request: static("kore/keyboard.js")],
+    "COLORS": COLORS,
+    "BORDER_RADIUS": "4px",
+    "SIDEBAR": {"navigation": "kore_site.sidebar.sidebar"},
+    "TABS": "kore_site.sidebar.tabs",
 }

@@ -1,0 +1,3 @@
+"""What each role sees first."""
+def overview(request, context):
+    return context

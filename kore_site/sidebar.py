@@ -1,0 +1,135 @@
+"""The sidebar: the admin's sections in order, with the pages that the user may open."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the sidebar: the model whose admin decides who gets it, and where it leads."""
+
+    title: str
+    icon: str
+    model: str
+    page: str = "changelist"
+
+
+SECTIONS: Sequence[tuple[str, Sequence[Entry]]] = (
+    (
+        "People",
+        (
+            Entry("Contacts", "person", "contacts.contact"),
+            Entry("System Refs", "badge", "contacts.systemref"),
+            Entry("Add contact", "person_add", "contacts.contact", page="add"),
+        ),
+    ),
+    (
+        "Ticketing",
+        (
+            Entry("Ticket systems", "confirmation_number", "contacts.ticketsystem"),
+            Entry("Imports", "upload_file", "contacts.job"),
+            Entry("Purchases", "receipt_long", "ticketing.purchase"),
+        ),
+    ),
+    (
+        "Night",
+        (
+            Entry("Nights", "bedtime", "sync.nightrun"),
+            Entry("Schedule", "schedule", "django_q.schedule"),
+        ),
+    ),
+    (
+        "Settings",
+        (
+            Entry("Organisation", "tune", "contacts.organisation"),
+            Entry("Business units", "domain", "contacts.businessunit"),
+            Entry("Users", "manage_accounts", "auth.user"),
+            Entry("Groups", "groups", "auth.group"),
+            Entry("Background tasks", "task_alt", "django_q.success"),
+        ),
+    ),
+)
+
+# The three lists of django-q2 stand behind one entry of the sidebar, as tabs of one another.
+BACKGROUND_TASKS = (
+    Entry("Done", "task_alt", "django_q.success"),
+    Entry("Failed", "error", "django_q.failure"),
+    Entry("Waiting", "hourglass", "django_q.ormq"),
+)
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """The sections with the entries that this user may open; a section without any is left out.
+
+    Each admin is asked itself, so that the sidebar cannot promise a page that then refuses.
+    """
+    here = _entry_of_page(request.path)
+    sections: list[dict[str, Any]] = [{"title": "", "items": [_overview(request)]}]
+    for title, entries in SECTIONS:
+        items = [_item(entry, active=entry == here) for entry in entries if may_open(request, entry)]
+        if items:
+            sections.append({"title": title, "items": items})
+    return sections
+
+
+def tabs(request: HttpRequest) -> list[dict[str, Any]]:
+    """The tabs over the lists of background tasks."""
+    entries = [entry for entry in BACKGROUND_TASKS if may_open(request, entry)]
+    return [
+        {
+            "models": [entry.model for entry in entries],
+            "items": [{"title": entry.title, "link": _address(entry)} for entry in entries],
+        }
+    ]
+
+
+def may_open(request: HttpRequest, entry: Entry) -> bool:
+    """Whether the page exists and its own admin lets this user in."""
+    found = _registered().get(entry.model)
+    if found is None:
+        return False
+    asked = found.has_add_permission if entry.page == "add" else found.has_view_permission
+    return asked(request)
+
+
+def kore_css(request: HttpRequest) -> str:
+    """Address of the general look."""
+    return static("kore/kore.css")
+
+
+def overview_css(request: HttpRequest) -> str:
+    """Address of the look of the overview, the nights and the settings."""
+    return static("kore/overview.css")
+
+
+def _entry_of_page(path: str) -> Entry | None:
+    """The entry whose address covers the page; the longest, since "add" stands below its list."""
+    known = _registered()
+    entries = [entry for _title, entries in SECTIONS for entry in entries if entry.model in known]
+    covering = [entry for entry in entries if path.startswith(_address(entry))]
+    if any(tab.model in known and path.startswith(_address(tab)) for tab in BACKGROUND_TASKS):
+        return next(entry for entry in entries if entry.model == BACKGROUND_TASKS[0].model)
+    return max(covering, key=lambda entry: len(_address(entry)), default=None)
+
+
+def _overview(request: HttpRequest) -> dict[str, Any]:
+    address = reverse("admin:index")
+    return {"title": "Overview", "icon": "space_dashboard", "link": address, "active": request.path == address}
+
+
+def _item(entry: Entry, *, active: bool) -> dict[str, Any]:
+    return {"title": entry.title, "icon": entry.icon, "link": _address(entry), "active": active}
+
+
+def _registered() -> dict[str, admin.ModelAdmin]:
+    return {model._meta.label_lower: page for model, page in admin.site._registry.items()}
+
+
+def _address(entry: Entry) -> str:
+    return reverse(f"admin:{entry.model.replace('.', '_')}_{entry.page}")
