@@ -191,7 +191,7 @@ def _write_refs(plan: _Plan, new_ids: dict[str, int], *, system: TicketSystem, n
         ((pk, system.pk, *plan.states[ref][1:], *no_purchases) for ref, pk in new_ids.items()),
     )
     changed = [plan.states[ref] for ref in plan.changed]
-    update_rows(SystemRef, _VALUES, [(pk, *values) for pk, _system_ref, *values in changed])
+    update_rows(SystemRef, _VALUES, [(*values, pk) for pk, _system_ref, *values in changed])
 
 
 def _follow_up(
