@@ -141,6 +141,7 @@ FORMAT_MODULE_PATH = ["kore_site.formats"]
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "kore_site" / "static"]
 STATIC_ROOT = VAR_DIR / "static"
+STATIC_ROOT.mkdir(exist_ok=True)  # whitenoise warns of a missing folder, though it serves what finders find
 WHITENOISE_USE_FINDERS = True
 MEDIA_ROOT = VAR_DIR / "files"
 
