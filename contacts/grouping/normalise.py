@@ -16,8 +16,8 @@ PLACEHOLDERS = (
 )  # fmt: skip
 PLACEHOLDER_MAILBOXES = (
     "none", "no", "noemail", "no-email", "no.email", "no_email", "nomail", "no-mail", "n/a", "na", "null",
-    "nil", "unknown", "noone", "nobody", "notprovided", "not.provided", "notgiven", "refused", "declined", "test",
-    "x", "xx", "xxx", "a", "noreply", "no-reply", "donotreply",
+    "nil", "unknown", "noone", "nobody", "notprovided", "not.provided", "notgiven", "refused", "declined",
+    "test", "x", "xx", "xxx", "a", "noreply", "no-reply", "donotreply",
 )  # fmt: skip
 PLACEHOLDER_DOMAINS = (
     "none.com",
