@@ -1,5 +1,7 @@
 """What unfold is told of our look: names, styles, scripts, and where the sidebar comes from."""
 
+from kore_site.palette import COLORS
+
 # Dotted names: the settings read this before any app is loaded.
 UNFOLD = {
     "SITE_TITLE": "Kore",
@@ -11,7 +13,7 @@ UNFOLD = {
     "SHOW_BACK_BUTTON": False,
     "DASHBOARD_CALLBACK": "kore_site.dashboard.overview",
     "STYLES": ["kore_site.sidebar.kore_css", "kore_site.sidebar.overview_css"],
-    "SCRIPTS": [lambda request: static("kore/keyboard.js")],
+    "SCRIPTS": ["kore_site.sidebar.keyboard_js"],
     "COLORS": COLORS,
     "BORDER_RADIUS": "4px",
     "SIDEBAR": {"navigation": "kore_site.sidebar.sidebar"},

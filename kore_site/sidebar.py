@@ -103,6 +103,11 @@ def kore_css(request: HttpRequest) -> str:
     return static("kore/kore.css")
 
 
+def keyboard_js(request: HttpRequest) -> str:
+    """The address of the script behind the keyboard."""
+    return static("kore/keyboard.js")
+
+
 def overview_css(request: HttpRequest) -> str:
     """Address of the look of the overview, the nights and the settings."""
     return static("kore/overview.css")
