@@ -23,21 +23,24 @@ _STATUSES = ("paid",) * 88 + ("refunded",) * 6 + ("cancelled",) * 4 + ("reserved
 _SEATS = (1, 1, 2, 2, 2, 3, 4)
 
 
-def make_purchases(entries: Sequence[Entry], *, seed: int, now: dt.datetime) -> Iterator[dict[str, str]]:
-    """Purchases of one system's customers over the last season and this one, customer by customer.
+def make_purchases(
+    entries: Sequence[Entry], *, name: str, seed: int, now: dt.datetime
+) -> Iterator[dict[str, str]]:
+    """Purchases of these customers of one system over the last season and this one, customer by customer.
 
-    Nothing is bought after `now`; events may lie ahead. The same for the same arguments.
+    `name` tells the file from the system's others: it stands in the purchases' ids. Nothing is bought after
+    `now`; events may lie ahead. The same for the same arguments.
     """
     if not entries:
         return
     system = entries[0].system
-    dice = random.Random(f"{seed}:{system.code}")
+    dice = random.Random(f"{seed}:{name}")
     programme = fixtures(system, today=now.date())
     number = 0
     for entry in entries:
         for line in _lines(entry, system, programme, dice, now):
             number += 1
-            yield {**line, "system_ref": entry.row["system_ref"], "purchase_id": f"{system.code}-{number:06}"}
+            yield {**line, "system_ref": entry.row["system_ref"], "purchase_id": f"{name[0]}{number:06}"}
 
 
 def _lines(

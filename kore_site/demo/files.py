@@ -1,0 +1,92 @@
+"""The club's files, as its ticket systems would export them, and the truth about who is who."""
+
+import csv
+import datetime as dt
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from kore_site.demo.club import BOX_OFFICE, GULLS_TICKETS, MEMBERS, System
+from kore_site.demo.people import REF_COLUMNS, Entry, make_entries
+from kore_site.demo.spending import PURCHASE_COLUMNS, make_purchases
+
+TRUTH_COLUMNS = ("system", "system_ref", "person")
+_EARLY_SHARE = 0.6
+
+
+@dataclass(frozen=True)
+class Delivery:
+    """Files of one system that came in together: its customers, then what they bought."""
+
+    system: System
+    customers: Path
+    purchases: Path
+    rows: int
+    lines: int
+    days_ago: int
+
+
+@dataclass(frozen=True)
+class ClubFiles:
+    """All deliveries in the order in which they came, and the file that tells who is who."""
+
+    deliveries: Sequence[Delivery]
+    truth: Path
+
+
+def write_files(folder: Path, *, refs: int, seed: int, now: dt.datetime) -> ClubFiles:
+    """Write every file of the demonstration into the folder; the same for the same arguments.
+
+    The box office comes first with its older customers and last with its newer ones, so that no system is
+    always the one that found a person first.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = make_entries(refs, seed=seed, now=now)
+    of = {
+        system: [e for e in entries if e.system is system] for system in (BOX_OFFICE, GULLS_TICKETS, MEMBERS)
+    }
+    newest_last = sorted(of[BOX_OFFICE], key=lambda entry: entry.created_at)
+    early = int(len(newest_last) * _EARLY_SHARE)
+    plan = (
+        ("1-box-office", newest_last[:early], 9),
+        ("2-gulls", of[GULLS_TICKETS], 6),
+        ("3-members", of[MEMBERS], 3),
+        ("4-box-office-new", newest_last[early:], 0),
+    )
+    deliveries = [
+        _write_delivery(folder, name, chosen, seed=seed, now=now, days_ago=days_ago)
+        for name, chosen, days_ago in plan
+        if chosen
+    ]
+    truth = folder / "truth.csv"
+    _write(truth, TRUTH_COLUMNS, [_truth_of(entry) for entry in entries])
+    return ClubFiles(deliveries, truth)
+
+
+def _write_delivery(
+    folder: Path, name: str, entries: Sequence[Entry], *, seed: int, now: dt.datetime, days_ago: int
+) -> Delivery:
+    customers, purchases = folder / f"{name}-customers.csv", folder / f"{name}-purchases.csv"
+    rows = _write(customers, REF_COLUMNS, [entry.row for entry in entries])
+    lines = _write(purchases, PURCHASE_COLUMNS, make_purchases(entries, name=name, seed=seed, now=now))
+    return Delivery(entries[0].system, customers, purchases, rows, lines, days_ago)
+
+
+def _truth_of(entry: Entry) -> dict[str, str]:
+    return {
+        "system": entry.system.code,
+        "system_ref": entry.row["system_ref"],
+        "person": str(entry.fan.number),
+    }
+
+
+def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> int:
+    """Write the rows under a header; returns how many."""
+    count = 0
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns)
+        writer.writeheader()
+        for row in rows:
+            writer.writerow(row)
+            count += 1
+    return count
