@@ -11,6 +11,7 @@ from django.db import transaction
 
 from contacts import guards
 from contacts.bulk import insert_rows, reserve_ids, update_rows
+from contacts.cleaning import Refusal
 from contacts.models import FieldChange, Job, SystemRef, TicketSystem
 from contacts.models import Mapping as Placement
 from contacts.models.history import Origin
@@ -44,16 +45,6 @@ class Arrival(NamedTuple):
     external_customer_id: str = ""
     created_at: datetime | None = None
     updated_at: datetime | None = None
-
-
-class Refusal(NamedTuple):
-    """A row that did not go in, and why; `is_held` when it waits for someone instead of being wrong."""
-
-    line: int
-    column: str
-    value: str
-    reason: str
-    is_held: bool = False
 
 
 @dataclass

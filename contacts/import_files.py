@@ -1,0 +1,319 @@
+"""Reads CSV and XLSX files row by row, whatever their encoding and delimiter; no database."""
+
+import codecs
+import csv
+import io
+import re
+import warnings
+import zipfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time
+from typing import BinaryIO, Protocol
+
+from openpyxl import load_workbook
+
+from contacts.cleaning import Refusal
+
+DELIMITERS = ",;\t|"
+LONGEST_LINE = 1_000_000  # characters; a longer one is a broken file and would fill the memory
+MOST_COLUMNS = 500
+MOST_SHARED_TEXT = 64 * 1024 * 1024  # openpyxl holds an XLSX's shared texts in memory
+_SAMPLE = 65_536
+_NOT_TABLES = {
+    b"%PDF": "a PDF", b"\xd0\xcf\x11\xe0": "an old Excel file (.xls); save it as XLSX or CSV",
+    b"\x1f\x8b": "compressed; unpack it first", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture",
+    b"SQLite format 3": "a database", b"{": "JSON", b"<": "XML or HTML",
+}  # fmt: skip
+
+
+class FileRefused(Exception):
+    """The file as a whole cannot be read; says why, and what to do."""
+
+
+class Table(Protocol):
+    """A file's rows under its header."""
+
+    header: list[str]
+    size: int
+
+    def rows(self) -> Iterator[tuple[int, list[str]] | Refusal]:
+        """Each row that is not blank, with the line it begins on (the header being 1); or why it is none."""
+
+    def position(self) -> int:
+        """Bytes of `size` read so far, as far as can be told."""
+
+
+def open_table(file: BinaryIO, *, max_bytes: int) -> Table:
+    """Recognise the file by its content and read its header. Raises FileRefused.
+
+    `file` is seekable, and stays the caller's to close. Never more than a row is held in memory, and of an
+    XLSX its shared texts.
+    """
+    size = file.seek(0, io.SEEK_END)
+    file.seek(0)
+    if size > max_bytes:
+        raise FileRefused(f"The file has {_megabytes(size)}; at most {_megabytes(max_bytes)} are taken.")
+    sample = file.read(_SAMPLE)
+    file.seek(0)
+    if not sample.strip():
+        raise FileRefused("The file is empty.")
+    for beginning, what in _NOT_TABLES.items():
+        if sample.startswith(beginning):
+            raise FileRefused(f"This is neither a CSV nor an XLSX file: it is {what}.")
+    if sample.startswith(b"PK"):
+        return _Xlsx(file, size=size, max_bytes=max_bytes)
+    return _Csv(file, size=size, encoding=_encoding(file, sample))
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1024 / 1024:,.1f} MB"
+
+
+def _encoding(file: BinaryIO, sample: bytes) -> str:
+    """The encoding by its mark, by where its NULs stand, or by whether all of the file is valid UTF-8."""
+    if sample.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    if sample.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    nuls, half = sample.count(0), max(len(sample) // 2, 1)
+    if nuls > half * 0.6:
+        even, odd = sample[::2].count(0), sample[1::2].count(0)
+        if min(even, odd) < nuls * 0.1:
+            return "utf-16-be" if even > odd else "utf-16-le"
+    controls = sum(sample.count(code) for code in range(32) if code not in b"\t\n\r\x0b\x0c")
+    if controls > len(sample) * 0.02 + 8:
+        raise FileRefused("This is neither a CSV nor an XLSX file: it holds no text.")
+    return _utf8_or_western(file)
+
+
+def _utf8_or_western(file: BinaryIO) -> str:
+    """UTF-8 unless bytes that cannot be it prevail; then what Windows writes in Western Europe."""
+    decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+    lost = letters = 0
+    while block := file.read(1 << 20):
+        text = decode(block)
+        if not text.isascii():
+            lost += text.count("\ufffd")
+            letters += len(re.findall("[^\x00-\x7f\ufffd]", text))
+    file.seek(0)
+    return "utf-8" if letters >= lost else "cp1252"
+
+
+def _western(error: UnicodeError) -> tuple[str, int]:
+    """Bytes that cp1252 leaves open become control characters, for which their rows are refused."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return error.object[error.start : error.end].decode("latin-1"), error.end
+
+
+codecs.register_error("kore-western", _western)
+
+
+class _LineTooLong(Exception):
+    pass
+
+
+class _Lines:
+    """Lines for csv.reader, none of them longer than memory allows; goes on after one that was."""
+
+    def __init__(self, text: io.TextIOWrapper) -> None:
+        self.text = text
+        self.number = 0
+
+    def __iter__(self) -> "_Lines":
+        return self
+
+    def __next__(self) -> str:
+        line = self.text.readline(LONGEST_LINE)
+        if not line:
+            raise StopIteration
+        self.number += 1
+        if len(line) < LONGEST_LINE or line.endswith(("\n", "\r")):
+            return line
+        while (rest := self.text.readline(LONGEST_LINE)) and not rest.endswith(("\n", "\r")):
+            pass
+        raise _LineTooLong
+
+
+class _Csv:
+    def __init__(self, file: BinaryIO, *, size: int, encoding: str) -> None:
+        self.size = size
+        self._file = file
+        errors = "kore-western" if encoding == "cp1252" else "replace"
+        self._text = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
+        self._lines = _Lines(self._text)
+        try:
+            self.header, self._reader = self._begin()
+        except (_LineTooLong, csv.Error):
+            raise FileRefused("The first line is too long for a header.") from None
+        if any("\0" in name for name in self.header):
+            raise FileRefused("This is neither a CSV nor an XLSX file: its first line holds no text.")
+
+    def _begin(self) -> "tuple[list[str], Iterator[list[str]]]":
+        """The first line that is not blank, under the delimiter that cuts it into the most names."""
+        for line in self._lines:
+            if separator := re.fullmatch(r"sep=(.)\s*", line):  # Excel's own word for its delimiter
+                return next(csv.reader(self._lines, delimiter=separator[1]), []), self._rows(separator[1])
+            if line.strip():
+                delimiter = max(DELIMITERS, key=lambda mark: len(next(csv.reader([line], delimiter=mark))))
+                return next(csv.reader([line], delimiter=delimiter)), self._rows(delimiter)
+        raise FileRefused("The file is empty.")
+
+    def _rows(self, delimiter: str) -> Iterator[list[str]]:
+        return csv.reader(self._lines, delimiter=delimiter)
+
+    def rows(self) -> Iterator[tuple[int, list[str]] | Refusal]:
+        while True:
+            line = self._lines.number + 1
+            try:
+                cells = next(self._reader)
+            except StopIteration:
+                return
+            except (_LineTooLong, csv.Error):
+                reason = "A cell is longer than 131,072 characters: a closing quote may be missing."
+                yield Refusal(line, "", "", reason)
+                continue
+            if any(cells):
+                yield line, cells
+
+    def position(self) -> int:
+        return self._file.tell()
+
+
+class _Xlsx:
+    def __init__(self, file: BinaryIO, *, size: int, max_bytes: int) -> None:
+        self.size = size
+        self._done = 0.0
+        _check_package(file, max_bytes=max_bytes)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # of styles and checks, which are no values
+                book = load_workbook(file, read_only=True, data_only=True, keep_links=False)
+            self._sheet = book.worksheets[0]
+            self._total = self._sheet.max_row or 0
+            self._sheet.reset_dimensions()
+            self._rows = enumerate(self._sheet.iter_rows(values_only=True, max_col=MOST_COLUMNS), start=1)
+            self._start, self.header = next(
+                ((line, cells) for line, cells in self._texts() if any(cells)), (0, [])
+            )
+        except FileRefused:
+            raise
+        except Exception as error:  # whatever openpyxl trips over, the file is to blame
+            raise FileRefused("The XLSX file is damaged; save it again, or as CSV.") from error
+        while self.header and not self.header[-1]:
+            self.header.pop()
+        if not self.header:
+            raise FileRefused("The first sheet is empty.")
+
+    def _texts(self) -> Iterator[tuple[int, list[str]]]:
+        for line, values in self._rows:
+            yield line, [_cell_text(value) for value in values]
+
+    def rows(self) -> Iterator[tuple[int, list[str]] | Refusal]:
+        width = len(self.header)
+        try:
+            for line, cells in self._texts():
+                self._done = line / self._total if self._total else 0
+                if any(cells):
+                    yield line, cells + [""] * (width - len(cells))
+        except Exception as error:
+            raise FileRefused("The XLSX file is damaged further down; save it again, or as CSV.") from error
+
+    def position(self) -> int:
+        return min(int(self.size * self._done), self.size)
+
+
+def _check_package(file: BinaryIO, *, max_bytes: int) -> None:
+    """Refuse a package that is no workbook or would unpack to more than memory and patience allow."""
+    try:
+        with zipfile.ZipFile(file) as package:
+            sizes = {entry.filename: entry.file_size for entry in package.infolist()}
+    except zipfile.BadZipFile:
+        raise FileRefused("The XLSX file is damaged; save it again, or as CSV.") from None
+    finally:
+        file.seek(0)
+    if "xl/workbook.xml" not in sizes:
+        raise FileRefused("This is a ZIP archive without a workbook; unpack it first.")
+    if sum(sizes.values()) > 4 * max_bytes or sizes.get("xl/sharedStrings.xml", 0) > MOST_SHARED_TEXT:
+        raise FileRefused("The XLSX file unpacks to more than is taken; save it as CSV, which is streamed.")
+
+
+def _cell_text(value: object) -> str:
+    """A cell as CSV would hold it; of a formula openpyxl gives the value last computed."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, datetime):
+        value = value.replace(microsecond=0)
+        return value.date().isoformat() if value.time() == time.min else value.isoformat(" ")
+    return value.isoformat() if isinstance(value, date) else str(value)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where each of our columns stands in a file, and what was left out of it."""
+
+    positions: dict[str, int]
+    ignored: list[str]
+    is_returned: bool  # a file of rejected rows, mended: its added columns are known, its formulas escaped
+
+
+class BadMap(Exception):
+    """A column map names a column that does not exist; says which ones do."""
+
+
+RETURNED_COLUMNS = ("line", "column", "value", "reason")
+
+
+def lay_out(
+    header: Sequence[str], *, ours: Sequence[str], required: Sequence[str], column_map: dict[str, str]
+) -> Layout:
+    """Find our columns in a file's header, ignoring case, blanks, hyphens and underscores.
+
+    `column_map` (theirs -> ours) goes before names that are alike. Raises BadMap, or FileRefused when a
+    required column is missing or one of ours stands twice.
+    """
+    known = {_bare(name): name for name in ours}
+    given = {_bare(theirs): column for theirs, column in column_map.items()}
+    _check_map(header, ours, column_map)
+    is_returned = {_bare(name) for name in header} >= set(RETURNED_COLUMNS)
+    positions: dict[str, int] = {}
+    ignored: list[str] = []
+    mapped = set(given.values())
+    for position, name in enumerate(header):
+        bare = _bare(name)
+        column = given.get(bare) or known.get(bare)
+        if column is None or (column in mapped and bare not in given):
+            if name.strip() and name not in ignored and not (is_returned and bare in RETURNED_COLUMNS):
+                ignored.append(name)
+        elif column in positions:
+            raise FileRefused(f"The column {column} stands twice in the header; keep one, or map one away.")
+        else:
+            positions[column] = position
+    if missing := [name for name in required if name not in positions]:
+        found = ", ".join(name for name in header if name.strip()) or "nothing"
+        raise FileRefused(f"The header lacks {', '.join(missing)}. It holds: {found[:500]}.")
+    return Layout(positions, ignored, is_returned)
+
+
+def _check_map(header: Sequence[str], ours: Sequence[str], column_map: dict[str, str]) -> None:
+    for theirs, column in column_map.items():
+        if column not in ours:
+            raise BadMap(f"“{column}” is none of our columns: {', '.join(ours)}.")
+        if _bare(theirs) not in map(_bare, header):
+            raise BadMap(f"The file has no column “{theirs}”. It has: {', '.join(header)[:500]}.")
+
+
+def _bare(name: str) -> str:
+    return re.sub(r"[\s_-]+", "", name).lower()
+
+
+def unescape_formula(cell: str) -> str:
+    """A cell as it was before defusedcsv made it harmless for spreadsheets."""
+    if len(cell) > 1 and cell[0] == "'" and cell[1] in "@+-=|%":
+        return cell[1:].replace("\\|", "|")
+    return cell

@@ -1,0 +1,41 @@
+"""Importers: the kinds of file that can be brought in, each declared by the app that owns its rows."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from contacts.cleaning import Column
+
+
+@dataclass(frozen=True)
+class Importer:
+    """One kind of file: its columns, what a row is made into, and the services that take rows.
+
+    `make` takes [line, value of each column...]. `admit` writes, `assess` only counts what it would come to;
+    both are services shaped like those of `contacts.services.arrivals`.
+    """
+
+    kind: str
+    name: str
+    columns: Sequence[Column]
+    make: Callable[[list[Any]], Any]
+    admit: Callable[..., Any]
+    assess: Callable[..., Any]
+
+    @property
+    def column_names(self) -> list[str]:
+        """Our columns, in the order in which files and pages list them."""
+        return [column.name for column in self.columns]
+
+    @property
+    def required(self) -> list[str]:
+        """The columns without which a file is not taken."""
+        return [column.name for column in self.columns if column.is_required]
+
+
+IMPORTERS: dict[str, Importer] = {}
+
+
+def register(importer: Importer) -> None:
+    """Let files of this kind be brought in; each app does so in its `arrivals.py`."""
+    IMPORTERS[importer.kind] = importer

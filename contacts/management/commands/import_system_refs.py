@@ -1,0 +1,11 @@
+"""Brings a file of System Refs in."""
+
+from contacts.management.import_command import ImportCommand
+from contacts.models import Job
+
+
+class Command(ImportCommand):
+    help = (
+        "Bring a CSV or XLSX file of System Refs in; good rows go in, the others are named with the reason."
+    )
+    kind = Job.Kind.IMPORT_SYSTEM_REFS
