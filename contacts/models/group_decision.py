@@ -3,8 +3,15 @@
 from django.db import models
 from django.db.models import F, Q
 
+from contacts.permissions import SystemRight, systems_with
+
 
 class GroupDecisionQuerySet(models.QuerySet):
+    def visible_to(self, user, right: SystemRight = SystemRight.VIEW) -> "GroupDecisionQuerySet":
+        """Decisions on pairs of which the user holds the right on both systems."""
+        systems = systems_with(user, right)
+        return self.filter(left__system__in=systems, right__system__in=systems)
+
     def standing(self) -> "GroupDecisionQuerySet":
         """Decisions that hold now: not lifted."""
         return self.filter(until=None)

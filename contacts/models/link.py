@@ -3,6 +3,15 @@
 from django.db import models
 from django.db.models import F, Q
 
+from contacts.permissions import SystemRight, systems_with
+
+
+class LinkQuerySet(models.QuerySet):
+    def visible_to(self, user, right: SystemRight = SystemRight.VIEW) -> "LinkQuerySet":
+        """Pairs of which the user holds the right on both systems: one end would betray the other."""
+        systems = systems_with(user, right)
+        return self.filter(left__system__in=systems, right__system__in=systems)
+
 
 class Link(models.Model):
     """A scored pair: what was decided and why can be replayed without comparing again (DECISIONS 15)."""
@@ -21,6 +30,8 @@ class Link(models.Model):
     household = models.FloatField(help_text="Match weight versus a housemate, in bits.")
     evidence = models.TextField(help_text="JSON: [level, weight, household] of each comparison, in order.")
     model_version = models.ForeignKey("contacts.ModelVersion", on_delete=models.PROTECT, related_name="links")
+
+    objects = LinkQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -2,6 +2,8 @@
 
 from django.db import models
 
+from contacts.permissions import SystemRight, systems_with
+
 
 class PrimaryBy(models.TextChoices):
     """Why a System Ref is the primary one of its Contact."""
@@ -38,6 +40,12 @@ class Mapping(models.Model):
         return f"ref {self.system_ref_id} → {self.contact_id}"
 
 
+class MoveQuerySet(models.QuerySet):
+    def visible_to(self, user, right: SystemRight = SystemRight.VIEW) -> "MoveQuerySet":
+        """Moves of refs whose system the user holds the right on."""
+        return self.filter(system_ref__system__in=systems_with(user, right))
+
+
 class Move(models.Model):
     """One System Ref that came into a Contact or went from one to another (DECISIONS 5).
 
@@ -63,6 +71,8 @@ class Move(models.Model):
     )
     by = models.ForeignKey("auth.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     at = models.DateTimeField()
+
+    objects = MoveQuerySet.as_manager()
 
     class Meta:
         indexes = [
