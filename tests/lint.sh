@@ -17,3 +17,4 @@ fi
 step $bin/lint-imports
 step $bin/python manage.py makemigrations --check --dry-run
 step $bin/mypy kore_site sync gdpr ticketing contacts
+step $bin/python -m tests.requirements_report --check
