@@ -1,9 +1,11 @@
 """PerSystemAdmin: shows and edits only the rows that the user's rights on ticket systems allow."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
 from django.contrib.admin.utils import unquote
+from django.contrib.admin.views.main import PAGE_VAR
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -30,6 +32,15 @@ class CappedPaginator(Paginator):
         return f"{COUNTED_UP_TO:,}+" if self.count > COUNTED_UP_TO else f"{self.count:,}"
 
 
+@dataclass(frozen=True)
+class PageNumber:
+    """A number under a list; without an address it is the current page or a gap."""
+
+    title: str
+    address: str = ""
+    is_current: bool = False
+
+
 class PerSystemChangeList(ChangeList):
     """Sorts by the columns declared sortable only; the stock list obeys any number in the address."""
 
@@ -37,6 +48,16 @@ class PerSystemChangeList(ChangeList):
         if self.sortable_by is not None and field_name not in self.sortable_by:
             return None
         return super().get_ordering_field(field_name)
+
+    def page_numbers(self) -> list[PageNumber]:
+        """The numbers to turn pages with, for partials/pages.html."""
+        pages = self.paginator.get_elided_page_range(self.page_num, on_each_side=2, on_ends=1)
+        return [self._page_number(page) for page in pages]
+
+    def _page_number(self, page: int | str) -> PageNumber:
+        if page == self.page_num or not isinstance(page, int):
+            return PageNumber(str(page), is_current=page == self.page_num)
+        return PageNumber(str(page), self.get_query_string({PAGE_VAR: page}))
 
 
 class VisibleSystemFilter(SimpleListFilter):

@@ -4,11 +4,13 @@ from django.contrib import admin
 from django.urls import path
 from django.views.generic import RedirectView
 
+from contacts import views
 from kore_site import health
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
+    path("contact/<int:group_id>/", views.contact, name="contact"),
     path("healthz/", health.web, name="healthz"),
     path("healthz/tasks/", health.tasks, name="healthz_tasks"),
 ]

@@ -1,1 +1,5 @@
 """The screens of people and of the systems that know them."""
+
+from contacts.admin import contact, system_ref
+
+__all__ = ["contact", "system_ref"]

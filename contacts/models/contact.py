@@ -1,14 +1,11 @@
 """Contact: the golden record; its id is the GroupID. GroupAlias: where a retired GroupID leads."""
 
-from functools import reduce
-from operator import or_
-
 from django.db import models
 from django.db.models import Case, Exists, OuterRef, Prefetch, Q, Value, When
 
 from contacts.models.mapping import Mapping, Move
 from contacts.models.person_details import PersonDetails
-from contacts.models.system_ref import SystemRef
+from contacts.models.system_ref import SystemRef, holds
 from contacts.permissions import SystemRight, sees_every_system, systems_with
 from contacts.search_words import Word, words
 
@@ -65,8 +62,7 @@ def _visible(user) -> models.QuerySet[Mapping]:
 
 
 def _holding(word: Word, user) -> Q:
-    texts = (Q(system_ref__search_text__contains=text) for text in sorted(word.texts))
-    holding = Q(pk__in=_visible(user).filter(reduce(or_, texts)).values("contact"))
+    holding = Q(pk__in=_visible(user).filter(holds(word, "system_ref__")).values("contact"))
     if word.number is not None:
         aliases = GroupAlias.objects.visible_to(user).filter(group_id=word.number)
         holding |= Q(pk=word.number) | Q(pk__in=aliases.values("contact"))

@@ -1,12 +1,17 @@
 """SystemRef: one customer record of one system; the evidence for everything said of a person."""
 
+from collections.abc import Sequence
+from functools import reduce
+from operator import and_, or_
+
 from django.db import models
-from django.db.models import F, Value
+from django.db.models import F, Q, Value
 from django.db.models.functions import Replace, Upper
 
 from contacts.models.person_details import PersonDetails
 from contacts.models.ticket_system import TicketSystem
 from contacts.permissions import SystemRight, systems_with
+from contacts.search_words import Word, words
 
 _PHONE_PUNCTUATION = (" ", "-", "(", ")", "+", ".", "/")
 _SEARCHED_AS_WRITTEN = (
@@ -41,10 +46,26 @@ def _search_text() -> models.Expression:
     return Upper(JoinedText(*map(F, _SEARCHED_AS_WRITTEN), _digits("phone"), _digits("mobile")))
 
 
+def holds(word: Word, path: str = "") -> Q:
+    """A ref that holds the word; `path` leads to it from another model's row."""
+    return reduce(or_, (Q(**{f"{path}search_text__contains": text}) for text in sorted(word.texts)))
+
+
+def _holds_all(parts: Sequence[Word]) -> Q:
+    return reduce(and_, map(holds, parts)) if parts else Q()
+
+
 class SystemRefQuerySet(models.QuerySet):
     def visible_to(self, user, right: SystemRight = SystemRight.VIEW) -> "SystemRefQuerySet":
         """The refs of systems on which the user holds the right; one IN over a few ids."""
         return self.filter(system__in=systems_with(user, right))
+
+    def search(self, text: str, *, default_country: str) -> "SystemRefQuerySet":
+        """Refs in which every word of the text is found: names, e-mail, phone, the ref itself."""
+        found = self
+        for word in words(text, default_country=default_country):
+            found = found.filter(holds(word) | _holds_all(word.parts))
+        return found
 
     def of(self, contact) -> "SystemRefQuerySet":
         """The refs of one Contact."""

@@ -1,0 +1,74 @@
+"""A contact by hand: the form and its page; enter_contact does the work."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+
+from contacts.models import BusinessUnit, Contact, TicketSystem
+from contacts.models.person_details import DETAIL_FIELDS
+from contacts.permissions import SystemRight
+from contacts.services.hand_entry import CannotEnter, Entered, email_notice, enter_contact
+
+# In the order of the form; each tuple is one row of it.
+ROWS = (
+    ("unit",),
+    ("title", "first_name", "last_name"),
+    ("email", "phone", "mobile"),
+    ("company", "date_of_birth", "language"),
+    ("address1", "address2"),
+    ("city", "postcode", "country"),
+    ("external_customer_id",),
+)
+
+
+def units_of(user: User) -> Any:
+    """The units whose hand system the user may change records of."""
+    systems = TicketSystem.objects.visible_to(user).visible_to(user, SystemRight.CHANGE)
+    hand = systems.filter(kind=TicketSystem.Kind.HAND)
+    return BusinessUnit.objects.filter(pk__in=hand.values("business_unit")).order_by("name")
+
+
+class EntryForm(forms.ModelForm):
+    """The details of a person, none of them required by itself, and the unit they are entered for."""
+
+    unit = forms.ModelChoiceField(queryset=BusinessUnit.objects.none(), label="for", empty_label=None)
+    date_of_birth = forms.DateField(
+        required=False, widget=forms.DateInput(format="%Y-%m-%d", attrs={"type": "date"})
+    )
+
+    class Meta:
+        model = Contact
+        fields = DETAIL_FIELDS
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        self.fields["unit"].queryset = units_of(user)
+        self.fields["first_name"].widget.attrs["autofocus"] = True
+        self.fields["email"].widget.input_type = "email"
+        for name, field in self.fields.items():
+            field.widget.attrs |= {"aria-invalid": "true"} if name in self.errors else {}
+
+    def rows(self) -> list[list[forms.BoundField]]:
+        """The fields as they stand on the page; a single unit needs no choice."""
+        return [[self[name] for name in row] for row in ROWS]
+
+    def notice(self) -> str:
+        """Which visible contacts have this e-mail already; blank when none."""
+        return email_notice(self.cleaned_data.get("email", ""), by=self.user)
+
+    def enter(self, *, now: Any) -> Entered | None:
+        """Make the contact; None when it was refused, with the reason on its field."""
+        values = {name: self.cleaned_data.get(name) for name in DETAIL_FIELDS}
+        try:
+            return enter_contact(values, unit=self.cleaned_data["unit"], by=self.user, now=now)
+        except CannotEnter as refusal:
+            self.add_error(refusal.field or None, str(refusal))
+            return None
+
+
+def is_confirmed(request: HttpRequest, form: EntryForm) -> bool:
+    """Whether the person saves in the knowledge of the very notice that would be shown."""
+    return request.POST.get("seen_notice", "") == form.notice()

@@ -1,0 +1,110 @@
+"""System Refs: read-only list and page; they are corrected in the Ticketing Data Manager."""
+
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
+
+from contacts.admin_access import PerSystemAdmin, VisibleSystemFilter
+from contacts.models import Organisation, SystemRef
+from contacts.models.person_details import DETAIL_FIELDS
+from contacts.templatetags.kore import moment, money, system_badge
+
+
+class PlacedFilter(admin.SimpleListFilter):
+    title = "placed"
+    parameter_name = "placed"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "in a contact"), ("no", "waiting for tonight")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "no":
+            return queryset.unplaced()
+        return queryset.exclude(mapping=None) if self.value() == "yes" else queryset
+
+
+@admin.register(SystemRef)
+class SystemRefAdmin(PerSystemAdmin):
+    """One record of one system, as that system tells it."""
+
+    list_display = ("badge", "name", "email", "any_phone", "city", "group_id", "spent", "updated")
+    list_display_links = ("badge", "name")
+    list_filter = (VisibleSystemFilter, PlacedFilter)
+    list_select_related = ("system", "mapping")
+    search_fields = ("search_text",)
+    search_help_text = "Name, e-mail, phone, System Ref"
+    ordering = ("-pk",)
+    change_form_template = "admin/contacts/systemref/change_form.html"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: SystemRef | None = None) -> bool:
+        return False
+
+    def get_sortable_by(self, request: HttpRequest) -> tuple[str, ...]:
+        return ("badge", "name", "email", "city", "updated")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        if not search_term.strip():
+            return queryset, False
+        return queryset.search(search_term, default_country=Organisation.load().default_country), False
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """The record's page; the template writes the values itself."""
+        organisation = Organisation.load()
+        ref = self.get_object(request, object_id or "")
+        shown = {
+            "ref": ref,
+            "details": _details(ref) if ref else [],
+            "currency": organisation.currency,
+            "night_at": organisation.night_at,
+            "is_fullwidth": "1",
+        }
+        return super().changeform_view(request, object_id, form_url, shown | (extra_context or {}))
+
+    def get_fields(self, request: HttpRequest, obj: SystemRef | None = None) -> tuple[str, ...]:
+        return ()
+
+    @admin.display(description="System Ref", ordering="system_ref")
+    def badge(self, ref: SystemRef) -> SafeString:
+        return system_badge(ref.system, ref.system_ref)
+
+    @admin.display(description="Name", ordering="last_name")
+    def name(self, ref: SystemRef) -> str:
+        return ref.full_name or "no name"
+
+    @admin.display(description="Phone")
+    def any_phone(self, ref: SystemRef) -> str:
+        return ref.phone or ref.mobile
+
+    @admin.display(description="GroupID")
+    def group_id(self, ref: SystemRef) -> str:
+        mapping = getattr(ref, "mapping", None)
+        return str(mapping.contact_id) if mapping else "waiting for tonight"
+
+    @admin.display(description="Spent")
+    def spent(self, ref: SystemRef) -> str:
+        return money(ref.spent_total, Organisation.load().currency) if ref.spent_total else "–"
+
+    @admin.display(description="Updated there", ordering="updated_at")
+    def updated(self, ref: SystemRef) -> SafeString | str:
+        return moment(ref.updated_at)
+
+
+def _details(ref: SystemRef) -> list[tuple[str, str | datetime]]:
+    """The filled details with their names, in the order of every screen."""
+    names = ((str(SystemRef._meta.get_field(field).verbose_name), field) for field in DETAIL_FIELDS)
+    return [(name, value) for name, field in names if (value := getattr(ref, field))]

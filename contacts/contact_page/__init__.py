@@ -1,0 +1,15 @@
+"""The contact page: what may stand on it, how apps declare their part, and its own panels.
+
+An app that has something to say of a contact has a module `contact_page` with lists of the objects below:
+
+    PANELS = [Panel(key="timeline", title="Timeline", ...)]
+    BADGES = [season_ticket_badges]
+
+Nothing is imported from above: `declared` finds the modules as Django finds `admin.py`.
+"""
+
+from contacts.contact_page.own_panels import PANELS
+from contacts.contact_page.page import show
+from contacts.contact_page.parts import Badge, Panel, Shown, declared
+
+__all__ = ["PANELS", "Badge", "Panel", "Shown", "declared", "show"]

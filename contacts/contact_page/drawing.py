@@ -1,0 +1,95 @@
+"""Where the dots and lines of "why together" stand: plain geometry, the same for the same refs."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+WIDTH = 720
+_CHARACTER = 6.4  # of the tabular face at 11 px
+_HEIGHT_OF_DOT = 24
+
+
+@dataclass(frozen=True)
+class Dot:
+    """A ref: the middle of its pill, and how wide the pill is."""
+
+    x: float
+    y: float
+    width: float
+
+    @property
+    def left(self) -> float:
+        return round(self.x - self.width / 2, 1)
+
+    @property
+    def top(self) -> float:
+        return self.y - _HEIGHT_OF_DOT / 2
+
+
+def height(count: int) -> int:
+    """How high a drawing of so many dots is."""
+    return 110 if count <= 2 else min(170 + 26 * count, 860)
+
+
+def dots(labels: Sequence[str]) -> list[Dot]:
+    """A place for each label: side by side for two, else around an ellipse from the top, clockwise."""
+    count = len(labels)
+    middle, half = WIDTH / 2, height(count) / 2
+    places = []
+    for number, label in enumerate(labels):
+        width = max(len(label) * _CHARACTER + 16, 44)
+        if count <= 2:
+            across = 200 * (2 * number - 1) if count == 2 else 0
+            places.append(Dot(middle + across, half, round(width, 1)))
+            continue
+        angle = 2 * math.pi * number / count - math.pi / 2
+        x = middle + (WIDTH / 2 - 90) * math.cos(angle)
+        y = half + (half - 26) * math.sin(angle)
+        places.append(Dot(round(x, 1), round(y, 1), round(width, 1)))
+    return places
+
+
+def thickness(weight: float) -> float:
+    """Of a line, by the strength of its link in bits: 1.5 to 6."""
+    return round(min(max(weight / 5, 1.5), 6), 1)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """Bits to horizontal places in a picture `width` wide, with a margin so that no bar touches the edge."""
+
+    lowest: float
+    highest: float
+    width: int = 240
+
+    def at(self, bits: float) -> float:
+        span = (self.highest - self.lowest) or 1
+        return round(4 + (bits - self.lowest) / span * (self.width - 8), 1)
+
+
+def scale(totals: Sequence[float], threshold: float) -> Scale:
+    """A scale that holds every running total, nought and the threshold."""
+    return Scale(min(*totals, 0, threshold), max(*totals, 0, threshold))
+
+
+def parts(refs: Sequence[int], pairs: Sequence[tuple[int, int]]) -> list[set[int]]:
+    """The refs in sets that the pairs hold together, each single ref a set of its own."""
+    home: dict[int, set[int]] = {ref: {ref} for ref in refs}
+    for left, right in pairs:
+        if home[left] is not home[right]:
+            joined = home[left] | home[right]
+            home.update(dict.fromkeys(joined, joined))
+    return list({id(part): part for part in home.values()}.values())
+
+
+def spanning(pairs: Mapping[tuple[int, int], float]) -> list[tuple[int, int]]:
+    """The pairs of a maximum spanning tree: they hold everything together, strongest first."""
+    home: dict[int, set[int]] = {}
+    kept = []
+    for pair in sorted(pairs, key=lambda pair: (-pairs[pair], pair)):
+        left, right = (home.setdefault(ref, {ref}) for ref in pair)
+        if left is not right:
+            joined = left | right
+            home.update(dict.fromkeys(joined, joined))
+            kept.append(pair)
+    return kept

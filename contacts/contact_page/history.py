@@ -1,0 +1,100 @@
+"""History: what changed on the visible System Refs, and how they moved between GroupIDs."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from contacts.contact_page.parts import Shown
+from contacts.models import FieldChange, Move, PersonDetails, SystemRef
+
+LINES = 60
+
+
+@dataclass(frozen=True)
+class HistoryLine:
+    """One thing that happened to one ref; `by` names the person or the way in."""
+
+    at: datetime
+    ref: SystemRef
+    what: str
+    before: str
+    after: str
+    by: str
+
+
+def history(shown: Shown) -> Mapping[str, Any]:
+    """A page of lines, newest first, and whether there are older ones."""
+    upto = shown.page() * LINES
+    changes = (
+        FieldChange.objects.visible_to(shown.user)
+        .filter(system_ref__in=shown.refs)
+        .select_related("actor")
+        .order_by("-at", "-pk")[: upto + 1]
+    )
+    lines = [_changed(change, shown) for change in changes] + [_moved(m, shown) for m in visible_moves(shown)]
+    lines.sort(key=lambda line: line.at, reverse=True)
+    return {
+        "lines": lines[upto - LINES : upto],
+        "newer": shown.page() - 1,
+        "older": shown.page() + 1 if len(lines) > upto else 0,
+    }
+
+
+def visible_moves(shown: Shown) -> list[Move]:
+    """Moves of the visible refs that tell of nothing hidden.
+
+    Someone who does not see every system is told of a joining or splitting only where another ref that they
+    may see was in that group too; else the move itself would say that hidden records match (R-MDB-34).
+    """
+    moves = list(
+        Move.objects.visible_to(shown.user)
+        .filter(system_ref__in=shown.refs)
+        .select_related("by")
+        .order_by("-at", "-pk")
+    )
+    if shown.sees_every_system:
+        return moves
+    groups = {group for move in moves for group in (move.from_group, move.to_group) if group}
+    seen: dict[int, set[int]] = {}
+    known = Move.objects.visible_to(shown.user).filter(to_group__in=groups)
+    for group, ref in known.values_list("to_group", "system_ref"):
+        seen.setdefault(group, set()).add(ref)
+    return [move for move in moves if _is_explained(move, seen)]
+
+
+def _is_explained(move: Move, seen: Mapping[int, set[int]]) -> bool:
+    if move.from_group is None:
+        return True
+    kept = move.to_group if move.cause != Move.Cause.SPLIT else move.from_group
+    return bool(seen.get(kept, set()) - {move.system_ref_id})
+
+
+def _changed(change: FieldChange, shown: Shown) -> HistoryLine:
+    by = change.get_origin_display()
+    if change.actor:
+        by = f"{change.actor.get_full_name() or change.actor.username}, {by}"
+    what = str(PersonDetails._meta.get_field(change.field).verbose_name) if _is_detail(change.field) else ""
+    return HistoryLine(
+        at=change.at,
+        ref=shown.refs[change.system_ref_id],
+        what=what or change.field or "came in",
+        before=change.before,
+        after=change.after,
+        by=by,
+    )
+
+
+def _is_detail(field: str) -> bool:
+    return field in {f.name for f in PersonDetails._meta.local_fields}
+
+
+def _moved(move: Move, shown: Shown) -> HistoryLine:
+    return HistoryLine(
+        at=move.at,
+        ref=shown.refs[move.system_ref_id],
+        what=move.get_cause_display(),
+        before=f"GroupID {move.from_group}" if move.from_group else "",
+        after=f"GroupID {move.to_group}{', primary' if move.is_primary else ''}",
+        by=(move.by.get_full_name() or move.by.username) if move.by else "the night" if move.run_id else "",
+    )

@@ -1,0 +1,199 @@
+"""One link explained: the rule in a sentence, or the evidence as two waterfalls over one table."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+from contacts.contact_page import drawing
+from contacts.contact_page.parts import Shown
+from contacts.grouping import explain
+from contacts.grouping.candidates import BAD_KEY_SCHEMA
+from contacts.grouping.model import FREQUENCY_SCHEMA, Model
+from contacts.grouping.records import Guard
+from contacts.grouping.rules import DEFAULT_RULES, MUST
+from contacts.models import GroupDecision, Link, ModelVersion, SystemRef
+
+# The fields of a System Ref behind each comparison of the engine.
+COMPARED: dict[str, Sequence[str]] = {
+    "first": ("first_name",),
+    "last": ("last_name",),
+    "birth": ("date_of_birth",),
+    "email": ("email",),
+    "mobile": ("mobile",),
+    "phone": ("phone",),
+    "address": ("address1", "postcode", "city"),
+}
+_GUARDS = {
+    "never": "A person said that they never belong together.",
+    "birth_date": "The dates of birth speak against it.",
+    "size": "The group would have become too large to be one person.",
+    "excluded": "One of the systems is kept out of matching across systems.",
+    "names": "A rule holds, but the names clearly differ.",
+}
+_KEPT_APART = "A guard kept them apart."
+_RULES = {MUST: "A person said that they belong together."} | {
+    rule.name: rule.sentence for rule in DEFAULT_RULES
+}
+
+
+@dataclass(frozen=True)
+class Step:
+    """One bar of a waterfall, from running total to running total, in bits and in places of its picture."""
+
+    weight: float
+    total: float
+    x: float
+    width: float
+    end: float
+
+    @property
+    def is_plus(self) -> bool:
+        return self.weight >= 0
+
+
+@dataclass(frozen=True)
+class EvidenceLine:
+    """One comparison: both values, how they agree, what that weighs against a stranger and a housemate."""
+
+    label: str
+    left: str
+    right: str
+    level: str
+    stranger: Step
+    housemate: Step
+    is_start: bool = False
+
+
+@dataclass(frozen=True)
+class Waterfall:
+    """The frame of one column of bars: where nought and the threshold lie, and what came out."""
+
+    width: int
+    nought: float
+    threshold: float
+    needed: float
+    total: float
+
+    @property
+    def is_reached(self) -> bool:
+        return self.total >= self.needed
+
+
+@dataclass(frozen=True)
+class Explained:
+    """A joined link as the page shows it."""
+
+    left: SystemRef
+    right: SystemRef
+    sentence: str
+    decided: GroupDecision | None
+    is_weakest: bool
+    by_rule: bool
+    lines: Sequence[EvidenceLine] = ()
+    stranger: Waterfall | None = None
+    housemate: Waterfall | None = None
+    agreeing: Sequence[str] = ()
+
+
+@lru_cache(maxsize=32)
+def _model(settings: str) -> Model:
+    return Model.from_json(
+        settings, frequencies=FREQUENCY_SCHEMA.empty_table(), bad_keys=BAD_KEY_SCHEMA.empty_table()
+    )
+
+
+def settings_of(version: ModelVersion) -> Model:
+    """The weights and thresholds that a link was decided with; its hashes are not needed to explain."""
+    kept = {name: value for name, value in version.settings.items() if name != "key_check"}
+    return _model(
+        json.dumps({"version": version.number, "population": version.population} | kept | {"hash_key": ""})
+    )
+
+
+def explain_link(
+    link: Link, left: SystemRef, right: SystemRef, *, is_weakest: bool, shown: Shown
+) -> Explained:
+    """What a joined link rests on."""
+    decided = getattr(link, "decided", None)
+    if not link.evidence:
+        return Explained(left, right, _decided(decided), decided, is_weakest, by_rule=False)
+    model = settings_of(link.model_version)
+    lines, stranger, housemate = _evidence(link, left, right, model)
+    agreeing = [f"{line.label.lower()} {line.level}" for line in lines[1:] if line.stranger.weight > 0.5]
+    return Explained(
+        left=left,
+        right=right,
+        sentence=_decided(decided) or in_words(link, model),
+        decided=decided,
+        is_weakest=is_weakest,
+        by_rule=bool(link.rule),
+        lines=lines,
+        stranger=stranger,
+        housemate=housemate,
+        agreeing=agreeing,
+    )
+
+
+def in_words(link: Link, model: Model, *, hides: bool = False) -> str:
+    """The decision on a pair, as a sentence; with `hides` it says nothing of the size of a group."""
+    if link.guard:
+        return _KEPT_APART if hides and link.guard == Guard.SIZE else _GUARDS.get(link.guard, _KEPT_APART)
+    if link.rule in _RULES:
+        return _RULES[link.rule]
+    if link.rule:
+        return f"The rule “{link.rule}” holds."
+    if link.decision == Link.Decision.JOINED:
+        return "Taken together, what they share is too much for chance and for one household."
+    if link.weight >= model.join_weight:
+        return "They agree like one household, not like one person."
+    return "They share something, but less than it takes to call them one person."
+
+
+def _decided(decision: GroupDecision | None) -> str:
+    if decision is None:
+        return ""
+    who = (decision.author.get_full_name() or decision.author.username) if decision.author else "Someone"
+    return f"{who} said that they belong together.{f' “{decision.reason}”' if decision.reason else ''}"
+
+
+def _evidence(
+    link: Link, left: SystemRef, right: SystemRef, model: Model
+) -> tuple[list[EvidenceLine], Waterfall, Waterfall]:
+    stranger = explain.waterfall(link.evidence, model, against="stranger")
+    housemate = explain.waterfall(link.evidence, model, against="housemate")
+    strangers, stranger_frame = _steps(stranger, model.join_weight)
+    housemates, housemate_frame = _steps(housemate, model.join_household)
+    lines = [EvidenceLine("Before looking", "", "", "", strangers[0], housemates[0], is_start=True)]
+    for number, comparison in enumerate(explain.COMPARISONS, start=1):
+        if stranger[number].level_label == explain.UNKNOWN:
+            continue
+        fields = COMPARED[comparison.key]
+        lines.append(
+            EvidenceLine(
+                label=comparison.label,
+                left=_said(left, fields),
+                right=_said(right, fields),
+                level=stranger[number].level_label,
+                stranger=strangers[number],
+                housemate=housemates[number],
+            )
+        )
+    return lines, stranger_frame, housemate_frame
+
+
+def _said(ref: SystemRef, fields: Sequence[str]) -> str:
+    values: list[Any] = [getattr(ref, field) for field in fields]
+    return ", ".join(f"{v:%-d %b %Y}" if hasattr(v, "year") else str(v) for v in values if v)
+
+
+def _steps(bars: Sequence[explain.Bar], needed: float) -> tuple[list[Step], Waterfall]:
+    totals = [bar.running_total for bar in bars]
+    scale = drawing.scale(totals, needed)
+    steps, before = [], 0.0
+    for bar in bars:
+        start, end = scale.at(before), scale.at(bar.running_total)
+        steps.append(Step(bar.weight, bar.running_total, min(start, end), max(abs(end - start), 1), end))
+        before = bar.running_total
+    return steps, Waterfall(scale.width, scale.at(0), scale.at(needed), needed, totals[-1])
