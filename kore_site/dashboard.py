@@ -1,3 +1,238 @@
-"""What each role sees first."""
-def overview(request, context):
+"""What each role sees first: only figures over systems that the person may see."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+
+from contacts.models import Contact, Job, Organisation, TicketSystem
+from contacts.services.golden import golden_of
+from contacts.permissions import SystemRight, sees_every_system, systems_with
+from kore_site.figures import Figures, SystemFigures, figures_of, forget_figures
+from sync.models import NightRun
+from sync.night_report import NightLine, next_night_at, night_bars, read_night
+
+NIGHTS_SHOWN = 30
+RECENT_SHOWN = 8
+JOBS_SHOWN = 5
+# The session keeps the GroupIDs of the contacts opened last, and nothing else of them.
+RECENT_CONTACTS = "recent_contacts"
+UNFINISHED = (Job.State.WAITING, Job.State.CHECKING, Job.State.CHECKED, Job.State.WRITING)
+SIZE_BANDS = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 9), (10, None))
+QUALITIES = (
+    ("e-mail", "with_email"),
+    ("phone or mobile", "with_phone"),
+    ("date of birth", "with_birth_date"),
+    ("address", "with_address"),
+    ("stale", "stale"),
+)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A part of a whole; `tint` is its depth on the palette, 0 to 10."""
+
+    count: int
+    of: int
+
+    @property
+    def percent(self) -> int:
+        return round(self.count / self.of * 100) if self.of else 0
+
+    @property
+    def tint(self) -> int:
+        return round(self.count / self.of * 10) if self.of else 0
+
+
+@dataclass(frozen=True)
+class OverlapRow:
+    """A system and, for every system of the matrix, the share of its Contacts that the other knows as well."""
+
+    system: TicketSystem
+    contacts: int
+    cells: Sequence[tuple[TicketSystem, Share | None]]
+
+
+@dataclass(frozen=True)
+class SystemLine:
+    """A system with its figures and what the person may do with its records."""
+
+    system: TicketSystem
+    figures: SystemFigures
+    qualities: Sequence[tuple[str, Share]]
+    may_change: bool
+
+
+@dataclass(frozen=True)
+class FirstStep:
+    """A thing to do on a fresh install, in order; `address` is empty where the person may not do it."""
+
+    title: str
+    text: str
+    done: bool
+    address: str
+
+
+def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """Unfold's dashboard callback: adds what the first page shows. The number of queries is constant.
+
+    Who may see the nights steers, and sees everything here; who sees people finds them. Neither the search
+    nor a figure covers a system that the person may not see.
+    """
+    user, now = request.user, timezone.now()
+    steers = user.has_perm("sync.view_nightrun")
+    systems = list(TicketSystem.objects.visible_to(user).order_by("rank", "code"))
+    nights = _nights(now) if steers else []
+    figures = figures_of([system.pk for system in systems], now=now, since=last_change(nights))
+    lines = _system_lines(systems, figures, may_change=systems_with(user, SystemRight.CHANGE))
+    context.update(
+        steers=steers,
+        shows_figures=steers or (bool(systems) and sees_every_system(user)),
+        finds_people=user.has_perm("contacts.view_contact"),
+        search_address=page_address("contacts_contact_changelist"),
+        figures=figures,
+        systems=lines,
+        recent=_recent_contacts(request),
+        overlap=_overlap(systems, figures),
+        sizes=_sizes(figures),
+        jobs=_jobs(user),
+        jobs_address=page_address("contacts_job_changelist"),
+        first_steps=_first_steps(user, systems, figures, nights) if steers else [],
+        **_night_panel(nights, now=now),
+    )
     return context
+
+
+def forget_overview(user: User) -> None:
+    """Have this person's next overview count afresh."""
+    nights = _nights(timezone.now()) if user.has_perm("sync.view_nightrun") else []
+    forget_figures(systems_with(user, SystemRight.VIEW), since=last_change(nights))
+
+
+def last_change(nights: Sequence[NightLine]) -> str:
+    """What the cached figures hang on: a finished night makes them anew."""
+    return f"{nights[0].run.pk} {nights[0].run.state}" if nights else ""
+
+
+def page_address(name: str) -> str:
+    """The address of an admin page; empty where no such page is registered."""
+    try:
+        return reverse(f"admin:{name}")
+    except NoReverseMatch:
+        return ""
+
+
+def _nights(now: datetime) -> list[NightLine]:
+    """The last nights, newest first; two queries."""
+    runs = NightRun.objects.order_by("-started_at", "-pk").prefetch_related("steps")[:NIGHTS_SHOWN]
+    return [read_night(run, now=now) for run in runs]
+
+
+def _night_panel(nights: Sequence[NightLine], *, now: datetime) -> dict[str, Any]:
+    bars = night_bars(nights)
+    return {
+        "nights": nights,
+        "last_night": nights[0] if nights else None,
+        "night_bars": bars,
+        "next_night_at": next_night_at(Organisation.load(), now=now),
+        "nights_address": page_address("sync_nightrun_changelist"),
+    }
+
+
+def _system_lines(
+    systems: Sequence[TicketSystem], figures: Figures, *, may_change: Collection[int]
+) -> list[SystemLine]:
+    lines = []
+    for system in systems:
+        counted = figures.systems.get(system.pk, SystemFigures(system_id=system.pk))
+        qualities = [(name, Share(getattr(counted, field), counted.refs)) for name, field in QUALITIES]
+        lines.append(SystemLine(system, counted, qualities, may_change=system.pk in may_change))
+    return lines
+
+
+def _overlap(systems: Sequence[TicketSystem], figures: Figures) -> list[OverlapRow]:
+    """The matrix over the systems that know any Contact; empty with fewer than two."""
+    known = [system for system in systems if (system.pk, system.pk) in figures.shared]
+    if len(known) < 2:
+        return []
+    rows = []
+    for row in known:
+        contacts = figures.shared[row.pk, row.pk]
+        cells = [
+            (other, None if other == row else Share(figures.shared.get((row.pk, other.pk), 0), contacts))
+            for other in known
+        ]
+        rows.append(OverlapRow(row, contacts, cells))
+    return rows
+
+
+def _sizes(figures: Figures) -> list[tuple[str, Share]]:
+    """Contacts by their number of visible System Refs, in bands."""
+    bands = []
+    for lowest, highest in SIZE_BANDS:
+        contacts = sum(
+            count
+            for size, count in figures.sizes.items()
+            if size >= lowest and (highest is None or size <= highest)
+        )
+        label = str(lowest) if lowest == highest else f"{lowest}–{highest}" if highest else f"{lowest} or more"
+        bands.append((label, Share(contacts, figures.contacts)))
+    return bands
+
+
+def _recent_contacts(request: HttpRequest) -> list[tuple[int, str, list[TicketSystem]]]:
+    """GroupID, name as this person may see it, and systems of the Contacts opened last; newest first."""
+    ids = request.session.get(RECENT_CONTACTS, [])[:RECENT_SHOWN]
+    if not ids:
+        return []
+    visible = Contact.objects.visible_to(request.user).with_visible_refs(request.user).in_bulk(ids)
+    return [_recent(visible[pk]) for pk in ids if pk in visible]
+
+
+def _recent(contact: Contact) -> tuple[int, str, list[TicketSystem]]:
+    golden = golden_of(contact.visible_mappings, contact.pins.all())
+    name = " ".join(golden[field].value for field in ("first_name", "last_name") if golden.get(field))
+    systems = {mapping.system_ref.system for mapping in contact.visible_mappings}
+    return contact.pk, name.strip(), sorted(systems, key=lambda system: (system.rank, system.code))
+
+
+def _jobs(user: User) -> list[tuple[Job, Share]]:
+    """Jobs that are not finished, over systems the person may see, with how far they are."""
+    if not user.has_perm("contacts.view_job"):
+        return []
+    jobs = Job.objects.visible_to(user).filter(state__in=UNFINISHED).select_related("system", "by")
+    return [(job, Share(job.position, job.size)) for job in jobs.order_by("-created_at")[:JOBS_SHOWN]]
+
+
+def _first_steps(
+    user: User, systems: Sequence[TicketSystem], figures: Figures, nights: Sequence[NightLine]
+) -> list[FirstStep]:
+    """What to do on a fresh install, in order; nothing once records were imported and grouped."""
+    made = any(system.kind != TicketSystem.Kind.HAND for system in systems)
+    if figures.contacts:
+        return []
+    return [
+        FirstStep(
+            "Make a ticket system",
+            "One for each ticketing database, shop or list that knows your fans.",
+            made,
+            page_address("contacts_ticketsystem_add") if user.has_perm("contacts.add_ticketsystem") else "",
+        ),
+        FirstStep(
+            "Import its System Refs",
+            "A CSV or Excel file is checked first; nothing is written before you confirm.",
+            figures.refs > 0,
+            page_address("contacts_job_changelist") if user.has_perm("contacts.add_job") else "",
+        ),
+        FirstStep(
+            "Run the night",
+            "It compares every record with every other and puts those of one person together.",
+            any(night.tone == "good" for night in nights),
+            page_address("sync_nightrun_changelist") if user.has_perm("sync.add_nightrun") else "",
+        ),
+    ]

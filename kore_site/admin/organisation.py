@@ -1,0 +1,79 @@
+"""The organisation's settings: one row, so its list leads straight to its form."""
+
+import zoneinfo
+from typing import Any
+
+import pycountry
+from django import forms
+from django.contrib import admin, messages
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from unfold.admin import ModelAdmin
+from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminTimeWidget
+
+from contacts.models import Organisation
+from sync.night_report import next_night_at
+
+
+def _time_zones() -> list[tuple[str, str]]:
+    return [(name, name.replace("_", " ")) for name in sorted(zoneinfo.available_timezones()) if "/" in name]
+
+
+def _countries() -> list[tuple[str, str]]:
+    named = [(country.alpha_2, f"{country.name} ({country.alpha_2})") for country in pycountry.countries]
+    return sorted(named, key=lambda choice: choice[1])
+
+
+def _currencies() -> list[tuple[str, str]]:
+    return [(money.alpha_3, f"{money.alpha_3} {money.name}") for money in pycountry.currencies]
+
+
+class OrganisationForm(forms.ModelForm):
+    """Zones, countries and currencies are chosen from the standards' lists."""
+
+    time_zone = forms.ChoiceField(choices=_time_zones, widget=UnfoldAdminSelect2Widget)
+    default_country = forms.ChoiceField(
+        choices=_countries,
+        widget=UnfoldAdminSelect2Widget,
+        help_text="How phone numbers without a country are read.",
+    )
+    currency = forms.ChoiceField(
+        choices=_currencies,
+        widget=UnfoldAdminSelect2Widget,
+        help_text="Sums count purchases in this currency only; others are shown beside them.",
+    )
+
+    class Meta:
+        model = Organisation
+        fields = ("name", "time_zone", "default_country", "currency", "night_at")
+        widgets = {"night_at": UnfoldAdminTimeWidget}
+
+
+@admin.register(Organisation)
+class OrganisationAdmin(ModelAdmin):
+    form = OrganisationForm
+    fieldsets = (
+        ("The organisation", {"fields": ("name", "default_country", "currency")}),
+        ("The night", {"fields": ("night_at", "time_zone")}),
+    )
+    compressed_fields = True
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        organisation = Organisation.load()
+        return HttpResponseRedirect(reverse("admin:contacts_organisation_change", args=[organisation.pk]))
+
+    def save_model(self, request: HttpRequest, obj: Organisation, form: Any, change: bool) -> None:
+        super().save_model(request, obj, form, change)
+        if {"night_at", "time_zone"} & set(form.changed_data):
+            begins = next_night_at(obj, now=timezone.now())
+            self.message_user(
+                request, f"The next night begins {begins:%-d %b %Y, %H:%M} ({obj.time_zone}).", messages.INFO
+            )
