@@ -49,3 +49,8 @@ class Purchase(models.Model):
 
     def __str__(self) -> str:
         return f"{self.system_id} {self.purchase_id}"
+
+
+# What sums count: paid less refunded (DECISIONS 20). A refunded line was paid once and paid back, so it comes
+# to nothing, unless the system tells a refund as a line of its own with a negative amount.
+COUNTED = models.Q(status=Purchase.Status.PAID) | models.Q(status=Purchase.Status.REFUNDED, amount__lt=0)

@@ -19,6 +19,7 @@ from contacts.models.history import Origin
 from contacts.services.arrivals import Admitted, chunks_of, take_turns
 from contacts.services.changes import record_changes
 from ticketing.models import Purchase
+from ticketing.models.purchase import COUNTED
 
 
 class BoughtLine(NamedTuple):
@@ -160,8 +161,7 @@ def refresh_sums(ref_ids: Collection[int], *, now: datetime) -> None:
     in the transaction that changed the purchases. No golden value hangs on these sums (survivorship.py).
     """
     paid = Q(status=Purchase.Status.PAID)
-    counted = paid | Q(status=Purchase.Status.REFUNDED, amount__lt=0)
-    counted &= Q(currency=Organisation.load().currency)
+    counted = COUNTED & Q(currency=Organisation.load().currency)
     found = (
         Purchase.objects.filter(system_ref__in=ref_ids)
         .values_list("system_ref")
