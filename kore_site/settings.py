@@ -180,5 +180,6 @@ LOGGING = {
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {"splink": {"level": "WARNING"}},  # tells of every query it plans
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

@@ -12,6 +12,7 @@ from kore_site.demo.spending import PURCHASE_COLUMNS, make_purchases
 
 TRUTH_COLUMNS = ("system", "system_ref", "person")
 _EARLY_SHARE = 0.6
+_FIRST_DAYS_AGO = 9
 
 
 @dataclass(frozen=True)
@@ -38,17 +39,17 @@ def write_files(folder: Path, *, refs: int, seed: int, now: dt.datetime) -> Club
     """Write every file of the demonstration into the folder; the same for the same arguments.
 
     The box office comes first with its older customers and last with its newer ones, so that no system is
-    always the one that found a person first.
+    always the one that found a person first. No file knows of anything later than the day it came.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    entries = make_entries(refs, seed=seed, now=now)
+    entries = make_entries(refs, seed=seed, now=now - dt.timedelta(days=_FIRST_DAYS_AGO))
     of = {
         system: [e for e in entries if e.system is system] for system in (BOX_OFFICE, GULLS_TICKETS, MEMBERS)
     }
     newest_last = sorted(of[BOX_OFFICE], key=lambda entry: entry.created_at)
     early = int(len(newest_last) * _EARLY_SHARE)
     plan = (
-        ("1-box-office", newest_last[:early], 9),
+        ("1-box-office", newest_last[:early], _FIRST_DAYS_AGO),
         ("2-gulls", of[GULLS_TICKETS], 6),
         ("3-members", of[MEMBERS], 3),
         ("4-box-office-new", newest_last[early:], 0),
@@ -68,7 +69,9 @@ def _write_delivery(
 ) -> Delivery:
     customers, purchases = folder / f"{name}-customers.csv", folder / f"{name}-purchases.csv"
     rows = _write(customers, REF_COLUMNS, [entry.row for entry in entries])
-    lines = _write(purchases, PURCHASE_COLUMNS, make_purchases(entries, name=name, seed=seed, now=now))
+    came = now - dt.timedelta(days=days_ago)
+    bought = make_purchases(entries, name=name, seed=seed, today=now.date(), now=came)
+    lines = _write(purchases, PURCHASE_COLUMNS, bought)
     return Delivery(entries[0].system, customers, purchases, rows, lines, days_ago)
 
 

@@ -24,34 +24,34 @@ _SEATS = (1, 1, 2, 2, 2, 3, 4)
 
 
 def make_purchases(
-    entries: Sequence[Entry], *, name: str, seed: int, now: dt.datetime
+    entries: Sequence[Entry], *, name: str, seed: int, today: dt.date, now: dt.datetime
 ) -> Iterator[dict[str, str]]:
     """Purchases of these customers of one system over the last season and this one, customer by customer.
 
-    `name` tells the file from the system's others: it stands in the purchases' ids. Nothing is bought after
-    `now`; events may lie ahead. The same for the same arguments.
+    `name` tells the file from the system's others: it stands in the purchases' ids. The seasons lie around
+    `today`; nothing is bought after `now`, while events may lie ahead. The same for the same arguments.
     """
     if not entries:
         return
     system = entries[0].system
     dice = random.Random(f"{seed}:{name}")
-    programme = fixtures(system, today=now.date())
+    programme = fixtures(system, today=today)
     number = 0
     for entry in entries:
-        for line in _lines(entry, system, programme, dice, now):
+        for line in _lines(entry, programme, dice, today, now):
             number += 1
             yield {**line, "system_ref": entry.row["system_ref"], "purchase_id": f"{name[0]}{number:06}"}
 
 
 def _lines(
-    entry: Entry, system: System, programme: Sequence[Fixture], dice: random.Random, now: dt.datetime
+    entry: Entry, programme: Sequence[Fixture], dice: random.Random, today: dt.date, now: dt.datetime
 ) -> Iterator[dict[str, str]]:
     keenness = dice.random()
     if keenness > 0.86:
         for season in (1, 0):
-            yield _season_ticket(system, season, dice, now)
+            yield _season_ticket(entry.system, season, dice, today, now)
     elif keenness > 0.76:
-        yield _package(system, programme, dice, now)
+        yield _package(programme, dice, today, now)
     if keenness > 0.3:
         for fixture in dice.sample(programme, k=min(len(programme), int(dice.expovariate(0.6)))):
             line = _single(fixture, dice, now)
@@ -59,20 +59,22 @@ def _lines(
                 yield line
 
 
-def _season_ticket(system: System, season: int, dice: random.Random, now: dt.datetime) -> dict[str, str]:
-    start = season_start(season, today=now.date())
-    name = season_name(season, today=now.date())
+def _season_ticket(
+    system: System, season: int, dice: random.Random, today: dt.date, now: dt.datetime
+) -> dict[str, str]:
+    start = season_start(season, today=today)
+    name = season_name(season, today=today)
     what, price = ("Membership", 45) if system is MEMBERS else ("Season ticket", dice.choice((320, 410, 560)))
     bought = _moment(start - dt.timedelta(days=dice.randint(10, 90)), dice, now)
     return _line(f"{what} {name}", start, bought, "season", dice.choice((1, 1, 2)), price, CURRENCY, "paid")
 
 
 def _package(
-    system: System, programme: Sequence[Fixture], dice: random.Random, now: dt.datetime
+    programme: Sequence[Fixture], dice: random.Random, today: dt.date, now: dt.datetime
 ) -> dict[str, str]:
     first = dice.choice(programme)
-    name = f"Five-event pass, {season_name(first.season, today=now.date())}"
-    bought = _moment(season_start(first.season, today=now.date()), dice, now)
+    name = f"Five-event pass, {season_name(first.season, today=today)}"
+    bought = _moment(season_start(first.season, today=today), dice, now)
     seats = dice.choice(_SEATS)
     return _line(
         name, first.on, bought, "package", seats, first.price * 4, first.currency, dice.choice(_STATUSES)

@@ -1,0 +1,98 @@
+"""What the demonstration says at the end: tables in plain text."""
+
+from collections.abc import Sequence
+
+from django.db.models import Count
+
+from contacts.models import Contact, TicketSystem
+from kore_site.demo.club import STAFF
+from kore_site.demo.load import Imported
+from sync.models import NightRun
+
+Cell = str | int | float
+
+
+def table(headings: Sequence[str], rows: Sequence[Sequence[Cell]]) -> str:
+    """Rows under headings, as wide as they need to be; numbers to the right."""
+    written = [[_written(cell) for cell in row] for row in rows]
+    widths = [max(map(len, column)) for column in zip(headings, *written, strict=True)]
+    to_the_right = [not isinstance(cell, str) for cell in rows[0]]
+    lines = [
+        "  ".join(
+            cell.rjust(width) if right else cell.ljust(width)
+            for cell, width, right in zip(row, widths, to_the_right, strict=True)
+        ).rstrip()
+        for row in (headings, ["─" * width for width in widths], *written)
+    ]
+    return "\n".join(f"  {line}" for line in lines)
+
+
+def _written(cell: Cell) -> str:
+    if isinstance(cell, str):
+        return cell
+    return f"{cell:,}" if isinstance(cell, int) else f"{cell:.1f}"
+
+
+def systems_table() -> str:
+    """The ticket systems with what they hold."""
+    systems = (
+        TicketSystem.objects.annotate(
+            refs=Count("system_refs", distinct=True), lines=Count("purchases", distinct=True)
+        )
+        .filter(refs__gt=0)
+        .select_related("business_unit")
+        .order_by("rank")
+    )
+    return table(
+        ("system", "name", "business unit", "calls its refs", "rank", "refs", "purchases"),
+        [(s.code, s.name, s.business_unit.name, s.ref_label, s.rank, s.refs, s.lines) for s in systems],
+    )
+
+
+def imports_table(imports: Sequence[Imported]) -> str:
+    """What came of each file."""
+    names = ("created", "changed", "unchanged", "rejected", "held")
+    return table(
+        ("file", "into", *names, "seconds"),
+        [(done.file, done.system, *(done.counts[name] for name in names), done.seconds) for done in imports],
+    )
+
+
+def night_table(night: NightRun) -> str:
+    """Each step of the night, what it did and how long it took."""
+    return table(
+        ("step of the night", "state", "what it did", "seconds"),
+        [
+            (step.name, step.get_state_display(), _counts(step.counts), step.seconds)
+            for step in night.steps.order_by("position")
+        ],
+    )
+
+
+def _counts(counts: dict[str, object]) -> str:
+    return ", ".join(
+        f"{_written(count) if isinstance(count, int | float) else count} {name.replace('_', ' ')}"
+        for name, count in counts.items()
+    )
+
+
+def contacts_table() -> str:
+    """How many golden records stand over how many refs."""
+    sizes = Contact.objects.annotate(refs=Count("mappings")).values_list("refs").annotate(n=Count("pk"))
+    found = sorted(sizes)
+    everyone = sum(number for _size, number in found)
+    return table(
+        ("refs in one contact", "contacts", "share"),
+        [
+            *((str(size), number, f"{number / everyone:.0%}") for size, number in found),
+            ("all", everyone, "100%"),
+        ],
+    )
+
+
+def staff_table() -> str:
+    """Who may sign in, and what they then see."""
+    return table(
+        ("sign in as", "role", "who sees"),
+        [(person.username, person.role, person.sees) for person in STAFF],
+    )
