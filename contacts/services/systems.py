@@ -10,6 +10,11 @@ HAND_RANK = 1000
 TINTS = 8
 
 
+def hand_system_code(unit_code: str) -> str:
+    """The code of a business unit's hand-entry system."""
+    return f"HAND-{unit_code}".upper()[:20]
+
+
 @transaction.atomic
 def add_business_unit(code: str, *, name: str = "") -> BusinessUnit:
     """The unit of that code, made with its hand-entry system when it is new (DECISIONS 1).
@@ -19,7 +24,7 @@ def add_business_unit(code: str, *, name: str = "") -> BusinessUnit:
     unit, made = BusinessUnit.objects.get_or_create(code=code, defaults={"name": name or code})
     if made:
         add_ticket_system(
-            f"HAND-{code}".upper()[:20],
+            hand_system_code(code),
             name=f"Hand entry, {unit.name}",
             kind=TicketSystem.Kind.HAND,
             unit=unit,
