@@ -73,6 +73,18 @@ class Column:
     is_required: bool = False
     blank: Any = ""
 
+    def value_of(self, text: str, reading: Reading) -> Any:
+        """The value that a tidy text stands for; placeholders are blank. Raises Unreadable."""
+        if not text or (len(text) <= LONGEST_PLACEHOLDER and text.lower() in PLACEHOLDERS):
+            value = self.blank
+        elif len(text) > self.limit:
+            raise Unreadable(f"It is {len(text):,} characters long; {self.limit} are the most.")
+        else:
+            value = self.read(text, reading)
+        if self.is_required and value == self.blank:
+            raise Unreadable("It is blank, and must not be.")
+        return value
+
 
 @dataclass
 class RowCleaner(Generic[Row]):
@@ -111,14 +123,7 @@ class RowCleaner(Generic[Row]):
             text = cells[position]
             try:
                 text = tidy(text) if is_odd else text.strip()
-                if not text or (len(text) <= LONGEST_PLACEHOLDER and text.lower() in PLACEHOLDERS):
-                    value = column.blank
-                elif len(text) > column.limit:
-                    raise Unreadable(f"It is {len(text)} characters long; {column.limit} are the most.")
-                else:
-                    value = column.read(text, self.reading)
-                if column.is_required and value == column.blank:
-                    raise Unreadable("It is blank, and must not be.")
+                value = column.value_of(text, self.reading)
             except Unreadable as why:
                 return Refusal(line, column.name, text, str(why))
             values[index] = value
