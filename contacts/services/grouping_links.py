@@ -1,0 +1,94 @@
+"""Writes the engine's links as the difference against those that stand."""
+
+from collections.abc import Callable, Iterator
+
+import duckdb
+import pyarrow as pa
+from django.conf import settings
+from django.db import transaction
+
+from contacts.bulk import insert_rows, update_rows
+from contacts.columnar import read_table
+from contacts.models import Link, ModelVersion, SystemRef
+
+LINKS_AT_ONCE = 5_000
+_VALUES = ("decision", "rule", "guard", "weight", "household", "evidence", "model_version")
+_STANDING_SCHEMA = pa.schema(
+    [
+        ("pk", pa.int64()),
+        ("left_id", pa.int64()),
+        ("right_id", pa.int64()),
+        ("decision", pa.string()),
+        ("rule", pa.string()),
+        ("guard", pa.string()),
+        ("weight", pa.float64()),
+        ("household", pa.float64()),
+        ("evidence", pa.string()),
+        ("model_version", pa.int64()),
+    ]
+)
+# The evidence is compared by its digest: at a million refs the texts would fill the memory twice.
+_STANDING = """
+SELECT id, left_id, right_id, decision, rule, guard, weight, household, md5(evidence), model_version_id
+FROM contacts_link
+"""
+_DIFFERENCE = """
+select pk, links.left_id, links.right_id, links.decision, links.rule, links.guard, links.weight,
+    links.household, links.evidence, $version
+from links left join standing using (left_id, right_id)
+where pk is null or links.decision <> standing.decision or links.rule <> standing.rule
+    or links.guard <> standing.guard or links.weight <> standing.weight
+    or links.household <> standing.household or md5(links.evidence) <> standing.evidence
+    or standing.model_version <> $version
+order by links.left_id, links.right_id
+"""
+_GONE = "select pk from standing anti join links using (left_id, right_id) order by pk"
+
+
+def write_links(links: pa.Table, *, version: ModelVersion, progress: Callable[[int], None]) -> int:
+    """Make the stored links those of this run; returns how many rows were written or removed.
+
+    In transactions of a few thousand rows, so it may be cut off anywhere: the next run finds the rest.
+    `progress` is told how many more rows are done. Links of refs that have gone since are left out.
+    """
+    written = 0
+    with duckdb.connect(":memory:") as con:
+        con.execute(f"set memory_limit = '{settings.GROUPING_MEMORY}'; set enable_progress_bar = false")
+        con.register("links", _without_nulls(links))
+        con.register("standing", read_table(_STANDING, _STANDING_SCHEMA))
+        for batch in _batches(con, _GONE, {}):
+            written += _delete([row[0] for row in batch])
+            progress(len(batch))
+        for batch in _batches(con, _DIFFERENCE, {"version": version.pk}):
+            written += _write(batch)
+            progress(len(batch))
+    return written
+
+
+def _without_nulls(links: pa.Table) -> pa.Table:
+    """A link without a rule or a guard has a blank there, as in the database."""
+    for name in ("rule", "guard"):
+        index = links.schema.get_field_index(name)
+        links = links.set_column(index, name, links[name].fill_null(""))
+    return links
+
+
+def _batches(con: duckdb.DuckDBPyConnection, sql: str, params: dict[str, int]) -> Iterator[list[tuple]]:
+    con.execute(sql, params)
+    while batch := con.fetchmany(LINKS_AT_ONCE):
+        yield batch
+
+
+def _delete(keys: list[int]) -> int:
+    with transaction.atomic():
+        return Link.objects.filter(pk__in=keys).delete()[0]
+
+
+@transaction.atomic
+def _write(batch: list[tuple]) -> int:
+    refs = {ref_id for row in batch for ref_id in row[1:3]}
+    known = set(SystemRef.objects.filter(pk__in=refs).values_list("pk", flat=True))
+    living = [row for row in batch if row[1] in known and row[2] in known]
+    insert_rows(Link, ["left", "right", *_VALUES], (row[1:] for row in living if row[0] is None))
+    update_rows(Link, _VALUES, [(*row[3:], row[0]) for row in living if row[0] is not None])
+    return len(living)
