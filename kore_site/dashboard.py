@@ -26,8 +26,8 @@ UNFINISHED = (Job.State.WAITING, Job.State.CHECKING, Job.State.CHECKED, Job.Stat
 SIZE_BANDS = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 9), (10, None))
 QUALITIES = (
     ("e-mail", "with_email"),
-    ("phone or mobile", "with_phone"),
-    ("date of birth", "with_birth_date"),
+    ("phone", "with_phone"),
+    ("birth date", "with_birth_date"),
     ("address", "with_address"),
     ("stale", "stale"),
 )

@@ -94,6 +94,7 @@ class NightRunAdmin(ModelAdmin):
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
+            "original": night.run,
             "title": f"Night {night.run.pk}",
             "night": night,
             "progress_address": reverse("admin:sync_nightrun_progress", args=[night.run.pk]),

@@ -28,6 +28,7 @@ class NightRun(models.Model):
     resumed = models.PositiveIntegerField(default=0, help_text="times it was cut off and taken up again")
 
     class Meta:
+        verbose_name = "night"
         constraints = [
             models.UniqueConstraint(
                 fields=["state"], condition=models.Q(state="running"), name="one_night_at_a_time"
