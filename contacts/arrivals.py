@@ -9,6 +9,7 @@ importers.register(
     importers.Importer(
         kind=Job.Kind.IMPORT_SYSTEM_REFS,
         name="System Refs",
+        permission="contacts.add_systemref",
         columns=SYSTEM_REF_COLUMNS,
         make=Arrival._make,
         admit=admit,

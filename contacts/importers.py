@@ -17,6 +17,7 @@ class Importer:
 
     kind: str
     name: str
+    permission: str  # what a role needs to bring such files in, besides CHANGE on the system
     columns: Sequence[Column]
     make: Callable[[list[Any]], Any]
     admit: Callable[..., Any]

@@ -9,6 +9,7 @@ importers.register(
     importers.Importer(
         kind=Job.Kind.IMPORT_PURCHASES,
         name="Purchases",
+        permission="ticketing.add_purchase",
         columns=PURCHASE_COLUMNS,
         make=BoughtLine._make,
         admit=admit_purchases,
