@@ -41,13 +41,49 @@ class PageNumber:
     is_current: bool = False
 
 
+@dataclass(frozen=True)
+class Choice:
+    """One thing to choose in the tools over a list: a value of the filter's parameter."""
+
+    value: str
+    label: str
+    is_chosen: bool
+
+
+@dataclass(frozen=True)
+class Tool:
+    """A filter as a select. Without a name its values are addresses."""
+
+    title: str
+    name: str
+    choices: list[Choice]
+    is_set: bool
+
+
 class PerSystemChangeList(ChangeList):
     """Sorts by the columns declared sortable only; the stock list obeys any number in the address."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.full_result_count = self.result_count  # nothing but what is visible exists
 
     def get_ordering_field(self, field_name: str) -> Any:
         if self.sortable_by is not None and field_name not in self.sortable_by:
             return None
         return super().get_ordering_field(field_name)
+
+    def tools(self) -> list[Tool]:
+        """The filters, for partials/list_tools.html."""
+        return [self._tool(spec) for spec in self.filter_specs]
+
+    def _tool(self, spec: Any) -> Tool:
+        if isinstance(spec, SimpleListFilter):
+            chosen = spec.value()
+            choices = [Choice(str(v), str(label), str(v) == chosen) for v, label in spec.lookup_choices]
+            return Tool(str(spec.title), spec.parameter_name, choices, bool(chosen))
+        found = list(spec.choices(self))
+        choices = [Choice(c["query_string"], str(c["display"]), bool(c["selected"])) for c in found]
+        return Tool(str(spec.title), "", choices, not choices[0].is_chosen)
 
     def page_numbers(self) -> list[PageNumber]:
         """The numbers to turn pages with, for partials/pages.html."""
@@ -91,6 +127,7 @@ class PerSystemAdmin(ModelAdmin):
     list_max_show_all = 0
     show_full_result_count = False
     paginator = CappedPaginator
+    change_list_template = "admin/per_system_list.html"
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:

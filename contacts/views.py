@@ -5,6 +5,7 @@ from django.contrib.admin.views.decorators import staff_member_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from contacts.models import Contact, GroupAlias
@@ -34,4 +35,5 @@ def contact(request: HttpRequest, group_id: int) -> HttpResponse:
     if len(successors) == 1:
         return redirect("admin:contacts_contact_change", successors[0].pk)
     context = {**admin.site.each_context(request), "group_id": group_id, "successors": successors}
+    context["crumbs"] = [("Contacts", reverse("admin:contacts_contact_changelist")), (str(group_id), "")]
     return render(request, "contacts/successors.html", context)

@@ -15,6 +15,7 @@ from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from contacts.admin.contact_entry import EntryForm, is_confirmed, units_of
@@ -147,7 +148,8 @@ class ContactAdmin(PerSystemAdmin):
                 self.message_user(request, f"GroupID {entered.contact.pk} was made.", messages.SUCCESS)
                 return redirect("admin:contacts_contact_change", entered.contact.pk)
         context = {**self.admin_site.each_context(request), "opts": self.opts, "is_fullwidth": "1"}
-        context |= {"form": form, "notice": notice, "title": "Add contact"}
+        crumbs = [("Contacts", reverse("admin:contacts_contact_changelist")), ("Add", "")]
+        context |= {"form": form, "notice": notice, "title": "Add contact", "crumbs": crumbs}
         return TemplateResponse(request, "contacts/add_contact.html", context)
 
     def has_change_permission(self, request: HttpRequest, obj: Contact | None = None) -> bool:

@@ -4,8 +4,10 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Subquery
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from contacts.admin_access import PerSystemAdmin, VisibleSystemFilter
@@ -36,9 +38,14 @@ class SystemRefAdmin(PerSystemAdmin):
     list_filter = (VisibleSystemFilter, PlacedFilter)
     list_select_related = ("system", "mapping")
     search_fields = ("search_text",)
+    empty_value_display = "–"
     search_help_text = "Name, e-mail, phone, System Ref"
     ordering = ("-pk",)
     change_form_template = "admin/contacts/systemref/change_form.html"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet:
+        currency = Organisation.objects.values("currency")[:1]
+        return super().get_queryset(request).annotate(currency=Subquery(currency))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -72,6 +79,7 @@ class SystemRefAdmin(PerSystemAdmin):
             "currency": organisation.currency,
             "night_at": organisation.night_at,
             "is_fullwidth": "1",
+            "crumbs": [("System Refs", reverse("admin:contacts_systemref_changelist")), (str(ref), "")],
         }
         return super().changeform_view(request, object_id, form_url, shown | (extra_context or {}))
 
@@ -91,13 +99,16 @@ class SystemRefAdmin(PerSystemAdmin):
         return ref.phone or ref.mobile
 
     @admin.display(description="GroupID")
-    def group_id(self, ref: SystemRef) -> str:
+    def group_id(self, ref: SystemRef) -> SafeString | str:
         mapping = getattr(ref, "mapping", None)
-        return str(mapping.contact_id) if mapping else "waiting for tonight"
+        if mapping is None:
+            return "waiting for tonight"
+        address = reverse("admin:contacts_contact_change", args=[mapping.contact_id])
+        return format_html('<a class="k-link" href="{}">{}</a>', address, mapping.contact_id)
 
     @admin.display(description="Spent")
     def spent(self, ref: SystemRef) -> str:
-        return money(ref.spent_total, Organisation.load().currency) if ref.spent_total else "–"
+        return money(ref.spent_total, ref.currency) if ref.spent_total else "–"
 
     @admin.display(description="Updated there", ordering="updated_at")
     def updated(self, ref: SystemRef) -> SafeString | str:

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.urls import reverse
 
 from contacts.contact_page.parts import Badge, Panel, Shown, declared
 from contacts.models import Contact, FieldChange, Organisation, SystemRef
@@ -41,7 +42,7 @@ def show(
     name = " ".join(str(shown.golden[f].value) for f in ("first_name", "last_name") if f in shown.golden)
     whole = {
         **context,
-        "title": f"Contact {contact.pk}",
+        "crumbs": [("Contacts", reverse("admin:contacts_contact_changelist")), (str(contact.pk), "")],
         "contact": contact,
         "shown": shown,
         "name": name,

@@ -35,6 +35,7 @@ def why_together(shown: Shown) -> Mapping[str, Any]:
     shown_links = asked["path"] or sorted(tree, key=lambda pair: strengths[pair])
     return {
         "drawing": _drawing(shown, drawn[:MOST_DOTS], links, weakest) if links else None,
+        "weakest": weakest if len(held) > 2 else None,
         "left_out": max(len(drawn) - MOST_DOTS, 0),
         "links": [_explained(shown, links[pair], pair == weakest) for pair in shown_links],
         "choices": [shown.refs[ref] for ref in drawn] if links and len(held) > 2 else [],
@@ -157,8 +158,7 @@ def _drawing(
             "b": places[right],
             "left": shown.refs[left],
             "right": shown.refs[right],
-            "x": round((places[left].x + places[right].x) / 2, 1),
-            "y": round((places[left].y + places[right].y) / 2, 1),
+            "label": drawing.label_between(places[left], places[right]),
             "thickness": drawing.thickness(link.weight if link.evidence else 20),
             "is_decided": _is_decided(link),
             "is_weakest": (left, right) == weakest,

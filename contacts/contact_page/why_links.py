@@ -32,6 +32,7 @@ _GUARDS = {
     "excluded": "One of the systems is kept out of matching across systems.",
     "names": "A rule holds, but the names clearly differ.",
 }
+_LEVELS = {"exact": "the same", "initial": "an initial"}
 _KEPT_APART = "A guard kept them apart."
 _RULES = {MUST: "A person said that they belong together."} | {
     rule.name: rule.sentence for rule in DEFAULT_RULES
@@ -46,6 +47,7 @@ class Step:
     total: float
     x: float
     width: float
+    start: float
     end: float
 
     @property
@@ -121,7 +123,7 @@ def explain_link(
         return Explained(left, right, _decided(decided), decided, is_weakest, by_rule=False)
     model = settings_of(link.model_version)
     lines, stranger, housemate = _evidence(link, left, right, model)
-    agreeing = [f"{line.label.lower()} {line.level}" for line in lines[1:] if line.stranger.weight > 0.5]
+    agreeing = [f"{line.label.lower()}: {line.level}" for line in lines[1:] if line.stranger.weight > 0.5]
     return Explained(
         left=left,
         right=right,
@@ -175,7 +177,7 @@ def _evidence(
                 label=comparison.label,
                 left=_said(left, fields),
                 right=_said(right, fields),
-                level=stranger[number].level_label,
+                level=_LEVELS.get(stranger[number].level_label, stranger[number].level_label),
                 stranger=strangers[number],
                 housemate=housemates[number],
             )
@@ -194,6 +196,10 @@ def _steps(bars: Sequence[explain.Bar], needed: float) -> tuple[list[Step], Wate
     steps, before = [], 0.0
     for bar in bars:
         start, end = scale.at(before), scale.at(bar.running_total)
-        steps.append(Step(bar.weight, bar.running_total, min(start, end), max(abs(end - start), 1), end))
+        steps.append(
+            Step(
+                bar.weight, bar.running_total, min(start, end), max(round(abs(end - start), 1), 1), start, end
+            )
+        )
         before = bar.running_total
     return steps, Waterfall(scale.width, scale.at(0), scale.at(needed), needed, totals[-1])

@@ -85,5 +85,6 @@
   document.addEventListener("click", click);
   document.addEventListener("change", (event) => {
     if (event.target.matches("select[data-send]")) event.target.form.requestSubmit();
+    if (event.target.matches("select[data-go]")) window.location.search = event.target.value;
   });
 })();
