@@ -11,17 +11,15 @@ from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
 from contacts.models import Contact, Job, Organisation, TicketSystem
-from contacts.services.golden import golden_of
 from contacts.permissions import SystemRight, sees_every_system, systems_with
+from contacts.services.golden import golden_of
 from kore_site.figures import Figures, SystemFigures, figures_of, forget_figures
+from kore_site.recent_contacts import opened_last
 from sync.models import NightRun
 from sync.night_report import NightLine, next_night_at, night_bars, read_night
 
 NIGHTS_SHOWN = 30
-RECENT_SHOWN = 8
 JOBS_SHOWN = 5
-# The session keeps the GroupIDs of the contacts opened last, and nothing else of them.
-RECENT_CONTACTS = "recent_contacts"
 UNFINISHED = (Job.State.WAITING, Job.State.CHECKING, Job.State.CHECKED, Job.State.WRITING)
 SIZE_BANDS = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 9), (10, None))
 QUALITIES = (
@@ -51,7 +49,7 @@ class Share:
 
 @dataclass(frozen=True)
 class OverlapRow:
-    """A system and, for every system of the matrix, the share of its Contacts that the other knows as well."""
+    """A system and, for every system of the matrix, the share of its Contacts that the other knows."""
 
     system: TicketSystem
     contacts: int
@@ -180,14 +178,16 @@ def _sizes(figures: Figures) -> list[tuple[str, Share]]:
             for size, count in figures.sizes.items()
             if size >= lowest and (highest is None or size <= highest)
         )
-        label = str(lowest) if lowest == highest else f"{lowest}–{highest}" if highest else f"{lowest} or more"
+        label = (
+            str(lowest) if lowest == highest else f"{lowest}–{highest}" if highest else f"{lowest} or more"
+        )
         bands.append((label, Share(contacts, figures.contacts)))
     return bands
 
 
 def _recent_contacts(request: HttpRequest) -> list[tuple[int, str, list[TicketSystem]]]:
     """GroupID, name as this person may see it, and systems of the Contacts opened last; newest first."""
-    ids = request.session.get(RECENT_CONTACTS, [])[:RECENT_SHOWN]
+    ids = opened_last(request)
     if not ids:
         return []
     visible = Contact.objects.visible_to(request.user).with_visible_refs(request.user).in_bulk(ids)

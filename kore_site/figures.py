@@ -1,4 +1,4 @@
-"""The heavy figures of the overview: counted in two passes over the visible systems, kept for a few minutes."""
+"""The heavy figures of the overview: counted in two passes over the visible systems, kept for minutes."""
 
 import hashlib
 from collections.abc import Collection, Mapping
@@ -37,8 +37,8 @@ class SystemFigures:
 class Figures:
     """Counts over a set of systems, as of one moment; nothing outside the set enters them (R-MDB-16, 22).
 
-    `sizes` maps a number of visible refs to the Contacts with so many; `shared` maps two system ids, in either
-    order, to the Contacts that both know, and an id with itself to the Contacts that the system knows.
+    `sizes` maps a number of visible refs to the Contacts with so many; `shared` maps two system ids, in
+    either order, to the Contacts that both know, and an id with itself to those that the system knows.
     """
 
     as_of: datetime
@@ -86,7 +86,7 @@ def forget_figures(system_ids: Collection[int], *, since: object = None) -> None
 
 
 def count_figures(system_ids: Collection[int], *, now: datetime) -> Figures:
-    """Count in two grouped passes, whatever the number of systems: one over the refs, one over the mappings."""
+    """Count in two grouped passes, however many systems: one over the refs, one over the mappings."""
     sizes: dict[int, int] = {}
     shared: dict[tuple[int, int], int] = {}
     in_several = 0
@@ -124,14 +124,13 @@ def _by_system(system_ids: Collection[int], *, now: datetime) -> dict[int, Syste
 def _contacts_by_systems(system_ids: list[int]) -> list[tuple[int, list[int], int]]:
     """Rows of (visible refs of a Contact, the systems they stand in, Contacts like that).
 
-    Each Contact's systems are folded into bit masks, so that a million mappings are read once and only one row
-    per combination comes back.
+    Each Contact's systems are folded into bit masks, so that a million mappings are read once and only one
+    row per combination comes back.
     """
     if not system_ids:
         return []
     words = [
-        system_ids[start : start + SYSTEMS_PER_MASK]
-        for start in range(0, len(system_ids), SYSTEMS_PER_MASK)
+        system_ids[start : start + SYSTEMS_PER_MASK] for start in range(0, len(system_ids), SYSTEMS_PER_MASK)
     ]
     masks = {
         f"mask{number}": Sum(
@@ -165,10 +164,7 @@ def _contacts_by_systems(system_ids: list[int]) -> list[tuple[int, list[int], in
 
 def _members(words: list[list[int]], masks: list[int]) -> list[int]:
     return [
-        pk
-        for word, mask in zip(words, masks, strict=True)
-        for bit, pk in enumerate(word)
-        if mask >> bit & 1
+        pk for word, mask in zip(words, masks, strict=True) for bit, pk in enumerate(word) if mask >> bit & 1
     ]
 
 

@@ -64,6 +64,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "kore_site.middleware.OrganisationTimeZone",
+    "kore_site.recent_contacts.RecentContacts",
 ]
 
 ROOT_URLCONF = "kore_site.urls"

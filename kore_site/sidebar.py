@@ -125,7 +125,12 @@ def _entry_of_page(path: str) -> Entry | None:
 
 def _overview(request: HttpRequest) -> dict[str, Any]:
     address = reverse("admin:index")
-    return {"title": "Overview", "icon": "space_dashboard", "link": address, "active": request.path == address}
+    return {
+        "title": "Overview",
+        "icon": "space_dashboard",
+        "link": address,
+        "active": request.path == address,
+    }
 
 
 def _item(entry: Entry, *, active: bool) -> dict[str, Any]:

@@ -74,7 +74,10 @@ class NightRunAdmin(ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         now = timezone.now()
-        recent = [read_night(run, now=now) for run in self.get_queryset(request).order_by("-started_at")[:NIGHTS_IN_CHART]]
+        recent = [
+            read_night(run, now=now)
+            for run in self.get_queryset(request).order_by("-started_at")[:NIGHTS_IN_CHART]
+        ]
         context = {
             "title": "Nights",
             "bars": night_bars(recent),
@@ -103,7 +106,7 @@ class NightRunAdmin(ModelAdmin):
         return TemplateResponse(request, "admin/sync/nightrun/night.html", context)
 
     def progress_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """The steps alone. Refuses with 403 rather than leading to the sign-in page, which would land inside."""
+        """The steps alone. Refuses with 403: a redirect would put the sign-in page inside this one."""
         if not (self.admin_site.has_permission(request) and self.has_view_permission(request)):
             return HttpResponse(status=403)
         night = self._night(request, object_id)

@@ -52,7 +52,9 @@ class SystemList(PerSystemChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        refs = SystemRef.objects.visible_to(request.user).order_by().values_list("system").annotate(Count("pk"))
+        refs = (
+            SystemRef.objects.visible_to(request.user).order_by().values_list("system").annotate(Count("pk"))
+        )
         counted = dict(refs)
         visible = systems_with(request.user, SystemRight.VIEW)
         self.result_list = list(self.result_list)
@@ -79,8 +81,8 @@ class TicketSystemAdmin(PerSystemAdmin):
         "rank",
         "refs",
         "ref_label",
-        "is_matched_across",
-        "is_isolated",
+        "matched",
+        "isolated",
     )
     list_display_links = ("badge", "name")
     list_select_related = ("business_unit",)
@@ -127,14 +129,20 @@ class TicketSystemAdmin(PerSystemAdmin):
         later = [text for name, text in READ_BY_THE_NIGHT.items() if name in form.changed_data]
         if later:
             self.message_user(
-                request, f"You changed {' and '.join(later)}: it takes effect in the next night.", messages.INFO
+                request,
+                f"You changed {' and '.join(later)}: it takes effect in the next night.",
+                messages.INFO,
             )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return super().changelist_view(request, {"title": "Ticket systems", **(extra_context or {})})
 
     def changeform_view(
-        self, request: HttpRequest, object_id: str | None = None, form_url: str = "", extra_context: Any = None
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: Any = None,
     ) -> HttpResponse:
         shown: dict[str, Any] = {"show_save_and_continue": False, "show_save_and_add_another": False}
         system = self.get_object(request, unquote(object_id)) if object_id else None
@@ -161,11 +169,21 @@ class TicketSystemAdmin(PerSystemAdmin):
     def refs(self, system: Any) -> str:
         return "–" if system.ref_count is None else f"{system.ref_count:,}"
 
+    @admin.display(description="joins with others")
+    def matched(self, system: TicketSystem) -> str:
+        return "yes" if system.is_matched_across else "never"
+
+    @admin.display(description="isolated")
+    def isolated(self, system: TicketSystem) -> str:
+        return "by contract" if system.is_isolated else "–"
+
     def _kept_because(self, system: TicketSystem) -> str:
         if system.kind == TicketSystem.Kind.HAND:
-            return f"{system.code} takes what people of {system.business_unit} enter by hand; it stays with its unit."
+            return f"{system.code} takes what {system.business_unit} enters by hand; it stays with its unit."
         if system.system_refs.exists() or system.jobs.exists():
-            return f"{system.code} is not empty. A system is deleted only before anything was imported into it."
+            return (
+                f"{system.code} is not empty. A system is deleted only before anything was imported into it."
+            )
         return ""
 
     def _steers(self, request: HttpRequest) -> bool:
@@ -180,7 +198,9 @@ class BusinessUnitForm(forms.ModelForm):
     def clean_code(self) -> str:
         code = self.cleaned_data["code"]
         if self.instance.pk is None and TicketSystem.objects.filter(code=hand_system_code(code)).exists():
-            raise ValidationError("Its hand-entry system would have the code of one that exists; choose another.")
+            raise ValidationError(
+                "Its hand-entry system would have the code of one that exists; choose another."
+            )
         return code
 
 
@@ -225,5 +245,7 @@ class BusinessUnitAdmin(ModelAdmin):
     def systems(self, unit: Any) -> SafeString:
         return format_html_join(" ", "{}", ((system_badge(system),) for system in unit.shown_systems))
 
-    def _get_obj_does_not_exist_redirect(self, request: HttpRequest, opts: Any, object_id: str) -> HttpResponse:
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
         raise Http404

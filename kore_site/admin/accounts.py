@@ -8,6 +8,8 @@ from django.contrib.auth.admin import UserAdmin as StockUserAdmin
 from django.contrib.auth.models import Group, User
 from django.db.models import Count, Model, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
@@ -44,7 +46,7 @@ class UserAdmin(SuperusersOnly, ModelAdmin, StockUserAdmin):
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "first_name", "last_name", "roles", "is_active", "is_superuser", "last_login")
+    list_display = ("username", "first_name", "last_name", "roles", "state", "last_login")
     list_filter = ("groups", "is_active", "is_superuser")
     list_filter_submit = False
     list_per_page = 50
@@ -58,6 +60,13 @@ class UserAdmin(SuperusersOnly, ModelAdmin, StockUserAdmin):
     def roles(self, user: User) -> str:
         return ", ".join(sorted(group.name for group in user.groups.all())) or "–"
 
+    @admin.display(description="state")
+    def state(self, user: User) -> SafeString:
+        tone, word = ("good", "superuser" if user.is_superuser else "active")
+        if not user.is_active:
+            tone, word = "off", "disabled"
+        return format_html('<span class="k-state k-state-{}">{}</span>', tone, word)
+
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
@@ -67,7 +76,7 @@ class UserAdmin(SuperusersOnly, ModelAdmin, StockUserAdmin):
 
 @admin.register(Group)
 class GroupAdmin(SuperusersOnly, ModelAdmin, StockGroupAdmin):
-    """Groups. The permissions of the product's own roles are put back by every migrate (`kore_site.roles`)."""
+    """Groups. Every migrate puts back the permissions of the product's own roles (`kore_site.roles`)."""
 
     list_display = ("name", "members")
     list_fullwidth = True

@@ -35,7 +35,7 @@ class NightIsFiled(Exception):
 
 @dataclass(frozen=True)
 class ClusterSigns:
-    """What the queue tells of the cluster: `is_silent` when it left work lying, `filed_at` of a waiting night."""
+    """What the queue tells: `is_silent` when the cluster left work lying, `filed_at` of a waiting night."""
 
     is_silent: bool
     filed_at: datetime | None

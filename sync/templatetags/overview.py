@@ -33,10 +33,12 @@ def duration(seconds: float | None) -> str:
 
 @register.simple_tag
 def bar(share: int, tone: str = "") -> SafeString:
-    """A bar of that many percent with the figure beside it; the drawing says nothing that the figure does not."""
+    """A bar of that many percent with the figure beside it, which says all that the drawing says."""
     return format_html(
-        '<span class="ov-bar ov-bar-{}"><svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
-        '<rect width="100" height="8" class="ov-bar-rest"/><rect width="{}" height="8" class="ov-bar-part"/></svg>'
+        '<span class="ov-bar ov-bar-{}">'
+        '<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
+        '<rect width="100" height="8" class="ov-bar-rest"/>'
+        '<rect width="{}" height="8" class="ov-bar-part"/></svg>'
         "<span>{} %</span></span>",
         tone.split(" ")[0] if tone else "plain",
         min(100, max(0, share)),

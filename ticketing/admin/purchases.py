@@ -46,9 +46,23 @@ class YearFilter(admin.SimpleListFilter):
 class PurchaseAdmin(PerSystemAdmin):
     """Ticketing systems own their purchases: they come in by import and are read here."""
 
-    list_display = ("purchase", "ref", "shown_event", "bought", "kind", "seats", "shown_amount", "shown_status")
+    list_display = (
+        "purchase",
+        "ref",
+        "shown_event",
+        "bought",
+        "kind",
+        "seats",
+        "shown_amount",
+        "shown_status",
+    )
     list_display_links = ("purchase",)
-    list_filter = (VisibleSystemFilter, YearFilter, ("kind", admin.ChoicesFieldListFilter), ("status", admin.ChoicesFieldListFilter))
+    list_filter = (
+        VisibleSystemFilter,
+        YearFilter,
+        ("kind", admin.ChoicesFieldListFilter),
+        ("status", admin.ChoicesFieldListFilter),
+    )
     list_select_related = ("system", "system_ref__mapping")
     list_fullwidth = True
     search_fields = ("^purchase_id", "^system_ref__system_ref")
