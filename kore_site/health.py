@@ -1,26 +1,25 @@
 """Whether this deployment works, for load balancers and alarms: names and a verdict, never details."""
 
 import asyncio
-import datetime as dt
 
+from asgiref.sync import sync_to_async
 from django.http import HttpRequest, JsonResponse
 from django.utils import timezone
-from django_q.models import Schedule
 from health_check.base import HealthCheck
 from health_check.checks import Database
 from health_check.exceptions import ServiceUnavailable
 from health_check.views import HealthCheckView
 
-OVERDUE_AFTER = dt.timedelta(minutes=5)
+from sync.services.request_night import cluster_signs
 
 
-class ScheduledTasks(HealthCheck):
-    """Every scheduled task was started in time: a cluster runs. The cluster looks twice a minute."""
+class Cluster(HealthCheck):
+    """No work lies about that a living cluster would have taken."""
 
     async def run(self) -> None:
-        # The asynchronous query uses the request's own connection, which Django looks after.
-        if await Schedule.objects.filter(next_run__lt=timezone.now() - OVERDUE_AFTER).aexists():
-            raise ServiceUnavailable("A scheduled task is overdue: no cluster is running.")
+        # In the thread of the request, whose database connection Django looks after.
+        if (await sync_to_async(cluster_signs)(now=timezone.now())).is_silent:
+            raise ServiceUnavailable("Tasks are waiting and nobody takes them: no cluster is running.")
 
 
 class Verdict(HealthCheckView):
@@ -35,4 +34,4 @@ class Verdict(HealthCheckView):
 
 
 web = Verdict.as_view(checks=[Database])
-tasks = Verdict.as_view(checks=[Database, ScheduledTasks])
+tasks = Verdict.as_view(checks=[Database, Cluster])

@@ -40,5 +40,5 @@ def test_healthz_of_the_tasks_fails_when_a_scheduled_task_is_overdue(client):
 
     late = client.get("/healthz/tasks/")
 
-    assert (in_time.status_code, in_time.json()) == (200, {"Database": "ok", "ScheduledTasks": "ok"})
-    assert (late.status_code, late.json()) == (503, {"Database": "ok", "ScheduledTasks": "failed"})
+    assert (in_time.status_code, in_time.json()) == (200, {"Database": "ok", "Cluster": "ok"})
+    assert (late.status_code, late.json()) == (503, {"Database": "ok", "Cluster": "failed"})
