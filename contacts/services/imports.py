@@ -1,6 +1,7 @@
 """Brings files in: reads, cleans and admits them chunk by chunk, each row once, good or refused."""
 
 import csv
+import io
 import re
 import zoneinfo
 from collections.abc import Iterator, Sequence
@@ -193,6 +194,17 @@ class RejectedWriter:
         self._writer.writerow(
             [*cells, refusal.line, refusal.column, printable(refusal.value)[:200], reason_of(refusal)]
         )
+
+
+def rejected_lines(job: Job) -> Iterator[str]:
+    """A job's rejected rows as CSV, under the file's own header; read from the database in parts."""
+    buffer = io.StringIO(newline="")
+    writer = RejectedWriter(buffer, job.options.get("header", []))
+    for row in job.rejected_rows.order_by("line", "pk").iterator(chunk_size=500):
+        writer.write(Refusal(row.line, row.column, row.value, row.reason), row.row)
+        yield buffer.getvalue()
+        buffer.seek(0)
+        buffer.truncate()
 
 
 def reason_of(refusal: Refusal) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -89,7 +89,7 @@ def check_import(job_id: int, *, clock: Clock) -> None:
 
 
 def confirm_import(job: Job, *, by: User, now: datetime) -> None:
-    """Let a checked job be written. Raises CannotImport or JobIsElsewhere; of two callers one gets through."""
+    """Let a checked job be written. Raises CannotImport or JobIsElsewhere: of two callers one passes."""
     check_may_import(by, job.system)
     with transaction.atomic():
         moved = Job.objects.filter(pk=job.pk, state=Job.State.CHECKED).update(
@@ -173,7 +173,9 @@ def _run_step(job: Job, step: Callable[[Job, ImportFile, Clock], None], clock: C
         check_may_import(job.by, job.system)
         options = ImportOptions(job.options.get("map", {}), job.options.get("date_format", ""))
         with job.file.open("rb") as stream:
-            file = open_import(stream, importer=IMPORTERS[job.kind], options=options, now=clock())
+            file = open_import(
+                cast(BinaryIO, stream), importer=IMPORTERS[job.kind], options=options, now=clock()
+            )
             step(job, file, clock)
     except _Stopped:
         return
@@ -188,8 +190,17 @@ def _run_step(job: Job, step: Callable[[Job, ImportFile, Clock], None], clock: C
 
 def _check(job: Job, file: ImportFile, clock: Clock) -> None:
     job.rejected_rows.all().delete()
-    total, preview = Admitted(), []
-    _note(job, state=Job.State.CHECKING, started_at=clock(), position=0, rows=0, counts=total.counts)
+    total = Admitted()
+    preview: list[dict[str, str]] = []
+    _note(
+        job,
+        state=Job.State.CHECKING,
+        started_at=clock(),
+        position=0,
+        rows=0,
+        counts=total.counts,
+        options={**job.options, "header": [printable(name) for name in file.header]},
+    )
     for chunk in file.chunks():
         preview += [_as_texts(row, file) for row in chunk.rows[: PREVIEWED_ROWS - len(preview)]]
         would = assess_chunk(chunk, importer=file.importer, system=job.system)
