@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 ADMINISTRATORS = "Administrator"
 DATA_PROTECTION_OFFICERS = "Data protection officer"
 GROUPS_WITH_EVERY_SYSTEM = (ADMINISTRATORS, DATA_PROTECTION_OFFICERS)
+# The background cluster works as a user of its own, who cannot sign in.
+CLUSTER_USER = "cluster"
 
 
 class SystemRight(models.TextChoices):

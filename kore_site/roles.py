@@ -6,11 +6,10 @@ from typing import Any
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Q
 
-from contacts.permissions import ADMINISTRATORS, DATA_PROTECTION_OFFICERS
+from contacts.permissions import ADMINISTRATORS, CLUSTER_USER, DATA_PROTECTION_OFFICERS
 
 CRM_MANAGERS = "CRM manager"
 SALES_REPS = "Sales rep"
-CLUSTER_USER = "cluster"
 
 _SEE_PEOPLE = (
     "contacts.view_contact",

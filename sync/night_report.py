@@ -96,7 +96,8 @@ def next_night_at(organisation: Organisation, *, now: datetime) -> datetime:
     zone = ZoneInfo(organisation.time_zone)
     local = now.astimezone(zone)
     tonight = datetime.combine(local.date(), organisation.night_at, tzinfo=zone)
-    return tonight if tonight > local else tonight + timedelta(days=1)
+    # Compared as moments: clock times alone would call the hour that autumn repeats still to come.
+    return tonight if tonight.timestamp() > now.timestamp() else tonight + timedelta(days=1)
 
 
 def night_bars(nights: Iterable[NightLine]) -> list[NightBar]:

@@ -1,0 +1,55 @@
+"""The night: what is done while nobody works, in this order."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from contacts.services.check_invariants import require_whole
+from contacts.services.golden_check import refresh_every_golden
+from contacts.services.regroup import freeze_when_due, regroup
+from contacts.services.tidy_up import tidy_up
+from ticketing.services.recount import recount_purchases
+
+Counts = Mapping[str, Any]
+Progress = Callable[[int, int], None]  # rows done, and of how many
+
+
+@dataclass(frozen=True)
+class Step:
+    """A step may be cut off anywhere and run again: each does only what is left to do.
+
+    A step that fails ends the night, but for later ones that are `is_independent` of it.
+    """
+
+    name: str
+    sentence: str
+    run: Callable[[datetime, Progress], Counts]
+    is_independent: bool = False
+
+
+def _freeze(now: datetime, _progress: Progress) -> Counts:
+    version = freeze_when_due(now=now)
+    return {"frozen": 0 if version is None else version.population}
+
+
+def _regroup(now: datetime, progress: Progress) -> Counts:
+    counts = asdict(regroup(now=now, progress=progress))
+    del counts["seconds"]
+    return counts
+
+
+NIGHT: Sequence[Step] = (
+    Step(
+        "Freeze the model", "Learn how common values are, when there are twice or half as many refs.", _freeze
+    ),
+    Step("Group System Refs", "Find who is one person, and let the mapping say so.", _regroup),
+    Step(
+        "Refresh golden records",
+        "Repair stored golden values that are not what the refs say.",
+        refresh_every_golden,
+    ),
+    Step("Recount purchases", "Repair sums that are not what the purchases say.", recount_purchases),
+    Step("Check invariants", "Ask of the whole database what must always be true.", require_whole),
+    Step("Tidy up", "Drop what nobody needs any more.", tidy_up, is_independent=True),
+)

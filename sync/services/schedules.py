@@ -1,0 +1,44 @@
+"""What the cluster does by the clock: the night in the organisation's own time, and taking up dead work."""
+
+from datetime import datetime, timedelta
+
+from django_q.models import Schedule
+
+from contacts.models import Organisation
+from sync.night_report import next_night_at
+
+NIGHT = "Night"
+RESUME = "Take up what was cut off"
+MINUTES_BETWEEN_LOOKS = 5
+
+
+def ensure_schedules(*, now: datetime) -> None:
+    """The two schedules stand. One that stands is left alone: a night missed while no cluster ran is due."""
+    Schedule.objects.get_or_create(
+        name=NIGHT,
+        defaults={
+            "func": "sync.tasks.run_night",
+            "schedule_type": Schedule.DAILY,
+            "next_run": next_night_at(Organisation.load(), now=now),
+        },
+    )
+    Schedule.objects.get_or_create(
+        name=RESUME,
+        defaults={
+            "func": "sync.tasks.take_up",
+            "schedule_type": Schedule.MINUTES,
+            "minutes": MINUTES_BETWEEN_LOOKS,
+            "next_run": now + timedelta(minutes=MINUTES_BETWEEN_LOOKS),
+        },
+    )
+
+
+def plan_next_night(*, now: datetime) -> datetime:
+    """Put the night's schedule on its next moment, and say which; call it when its hour is changed.
+
+    The queue adds days by the server's zone; this is by the organisation's, summer time and all.
+    """
+    ensure_schedules(now=now)
+    begins = next_night_at(Organisation.load(), now=now)
+    Schedule.objects.filter(name=NIGHT).update(next_run=begins)
+    return begins

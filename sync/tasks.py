@@ -1,0 +1,35 @@
+"""What the cluster is asked to do; every task may run twice."""
+
+import logging
+
+from django.contrib.auth.models import User
+from django.utils import timezone
+
+from contacts.exclusive import AlreadyRunning
+from contacts.permissions import CLUSTER_USER
+from contacts.tasks import resume_jobs
+from sync.models import NightRun
+from sync.services import run_night as nights
+
+logger = logging.getLogger(__name__)
+
+
+def run_night(*, trigger: str = NightRun.Trigger.SCHEDULE.value, by_id: int | None = None) -> str:
+    """The night: by schedule in the cluster's own name, or for the user who asked for it."""
+    by = (
+        User.objects.filter(pk=by_id).first() if by_id else User.objects.filter(username=CLUSTER_USER).first()
+    )
+    try:
+        run = nights.run_night(
+            trigger=NightRun.Trigger(trigger), by=by, now=timezone.now(), clock=timezone.now
+        )
+    except AlreadyRunning as refusal:
+        logger.info("%s", refusal)
+        return str(refusal)
+    return f"{run}: {run.state}"
+
+
+def take_up() -> str:
+    """Go on with imports and nights that a killed process left behind; by schedule."""
+    resume_jobs()
+    return run_night() if nights.is_cut_off() else "Nothing was cut off."
