@@ -6,11 +6,13 @@ import io
 import pytest
 from django.contrib.auth.models import Permission
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from contacts import tasks
 from contacts.importers import IMPORTERS
-from contacts.models import FieldChange, Job, SystemRef
+from contacts.models import FieldChange, Job, Organisation, SystemRef
 from contacts.permissions import SystemRight, grant
 from contacts.services import jobs
 from contacts.services.arrivals import ROWS_AT_ONCE
@@ -314,19 +316,21 @@ def test_someone_signed_out_gets_no_progress(client, system):
     assert client.get(page(filed(system), "progress")).status_code == 403
 
 
-@pytest.mark.parametrize("rows", [1, 3])
-def test_the_list_of_imports_costs_the_same_whatever_its_length(
-    client, system, rows, django_assert_num_queries
-):
+def test_the_list_of_imports_costs_the_same_whatever_its_length(client, system):
     user = manager(system)
-    for _ in range(rows):
-        filed(system, by=user)
     client.force_login(user)
+    Organisation.load()
 
-    with django_assert_num_queries(15):
-        response = client.get(reverse("admin:contacts_job_changelist"))
+    costs = []
+    for more in (1, 2):
+        for _ in range(more):
+            filed(system, by=user)
+        with CaptureQueriesContext(connection) as queries:
+            response = client.get(reverse("admin:contacts_job_changelist"))
+        costs.append(len(queries))
 
-    assert response.content.decode().count("fans.csv") == rows
+    assert response.content.decode().count("fans.csv") == 3
+    assert costs[0] == costs[1] <= 15
 
 
 def test_old_jobs_are_forgotten_with_their_rejected_rows_and_files(system, tmp_path):
