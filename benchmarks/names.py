@@ -33,7 +33,8 @@ Russell Powell Stevens Barker Fisher Matthews Reynolds O'Neill O'Brien Garcia-Lo
 Novak Kowalski Nowak Schmidt Müller Weber Jensen Hansen Larsen Nguyen Tran Wang Chen
 """
 _STARTS = """
-Ash Beck Brad Cald Cres Dun El Far Gar Hal Hath Iver Kel Lang Mar Nor Ol Pem Quin Rad Sel Thorn Ul Ven Wick York
+Ash Beck Brad Cald Cres Dun El Far Gar Hal Hath Iver Kel Lang Mar Nor Ol Pem Quin Rad Sel
+Thorn Ul Ven Wick York
 """
 _MIDDLES = "er ing en al or ar es in on is"
 _ENDS = "ton ham ley ford by wick worth field man well stone wood dale shaw croft more den bury sey gate"
@@ -46,16 +47,17 @@ NICKNAMES = {
     "James": "Jim", "Robert": "Bob", "Michael": "Mike", "David": "Dave", "William": "Bill", "Richard": "Dick",
     "Joseph": "Joe", "Thomas": "Tom", "Charles": "Charlie", "Christopher": "Chris", "Daniel": "Dan",
     "Matthew": "Matt", "Anthony": "Tony", "Andrew": "Andy", "Joshua": "Josh", "Kenneth": "Ken",
-    "Timothy": "Tim", "Ronald": "Ron", "Edward": "Ted", "Nicholas": "Nick", "Stephen": "Steve", "Steven": "Steve",
-    "Benjamin": "Ben", "Samuel": "Sam", "Gregory": "Greg", "Alexander": "Alex", "Patrick": "Pat",
-    "Raymond": "Ray", "Nathan": "Nate", "Philip": "Phil", "Lawrence": "Larry", "Albert": "Al",
+    "Timothy": "Tim", "Ronald": "Ron", "Edward": "Ted", "Nicholas": "Nick", "Stephen": "Steve",
+    "Steven": "Steve", "Benjamin": "Ben", "Samuel": "Sam", "Gregory": "Greg", "Alexander": "Alex",
+    "Patrick": "Pat", "Raymond": "Ray", "Nathan": "Nate", "Philip": "Phil", "Lawrence": "Larry", "Albert": "Al",
     "Patricia": "Pat", "Jennifer": "Jenny", "Elizabeth": "Liz", "Barbara": "Barb", "Susan": "Sue",
     "Margaret": "Peggy", "Deborah": "Debbie", "Rebecca": "Becky", "Katherine": "Kate", "Catherine": "Cathy",
     "Samantha": "Sam", "Christine": "Chris", "Victoria": "Vicky", "Jacqueline": "Jackie", "Kathleen": "Kathy",
     "Pamela": "Pam", "Amanda": "Mandy", "Abigail": "Abby", "Theresa": "Terry", "Frances": "Fran",
 }  # fmt: skip
 STREETS = [
-    "Mill", "Church", "Station", "Park", "Victoria", "Albert", "Queens", "Kings", "Manor", "Beech", "Oak", "Elm",
+    "Mill", "Church", "Station", "Park", "Victoria", "Albert", "Queens", "Kings", "Manor", "Beech",
+    "Oak", "Elm",
     *(start + end for start, end in product(_STARTS.split(), _ENDS.split())),
 ]  # fmt: skip
 STREET_KINDS = [

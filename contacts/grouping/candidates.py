@@ -1,4 +1,4 @@
-"""Which pairs are worth comparing: ten kinds of key, less the keys that too many records share."""
+"""Which pairs are worth comparing: a dozen kinds of key, less the keys that too many records share."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,15 @@ BAD_KEY_SCHEMA = pa.schema([("kind", pa.string()), ("key_hash", pa.string()), ("
 
 @dataclass(frozen=True)
 class KeyKind:
-    """Records that agree on all `parts` (SQL over a record) are compared, unless one of `needs` is blank."""
+    """Records that agree on all `parts` (SQL over a record) are compared, unless one of `needs` is blank.
+
+    Kinds of one `family` are searched together: the first name of one may be the last name of the other.
+    """
 
     name: str
     parts: Sequence[str]
     needs: Sequence[str] = ()
+    family: str = ""
 
     @property
     def is_filled(self) -> str:
@@ -33,14 +37,17 @@ KEY_KINDS = (
     KeyKind("email", ["em"]),
     KeyKind("mobile", ["mob"]),
     KeyKind("phone_initial", ["ph", "left(fn, 1)"]),
-    KeyKind("last_birth", ["ln", "dob"]),
-    KeyKind("first_birth", ["fn", "dob"]),
-    KeyKind("postcode_last", ["pc", "ln"]),
-    KeyKind("postcode_first", ["pc", "fn"]),
+    KeyKind("last_birth", ["ln", "dob"], family="name_birth"),
+    KeyKind("first_birth", ["fn", "dob"], family="name_birth"),
+    KeyKind("postcode_last", ["pc", "ln"], family="postcode_name"),
+    KeyKind("postcode_first", ["pc", "fn"], family="postcode_name"),
     # In either order: some systems have the two names in the wrong boxes.
     KeyKind("first_last", ["if(fn < ln, fn, ln)", "if(fn < ln, ln, fn)"], needs=("fn", "ln")),
     KeyKind("birth_postcode", ["dob", "pc"]),
     KeyKind("birth_house", ["dob", "hn"]),
+    # For people without a date of birth whose postcode is blank or mistyped.
+    KeyKind("house_last", ["street", "hn", "ln"], family="house_name"),
+    KeyKind("house_first", ["street", "hn", "fn"], family="house_name"),
 )
 
 # A value of these that too many people share is no evidence at all, so it is blanked, not only not searched.
@@ -135,7 +142,8 @@ def find_bad_keys(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> pa.
 def _make_keys(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind]) -> None:
     """The tables `keys` (key, rec) and `held` (key, records, sample), keys shared by two records or more."""
     selects = " union all ".join(
-        f"""select hash({number}, {", ".join(kind.parts)}) as key, rec, is_first, {number}::tinyint as kind
+        f"""select hash('{kind.family or kind.name}', {", ".join(kind.parts)}) as key, rec, is_first,
+            {number}::tinyint as kind
         from records where {kind.is_filled}"""
         for number, kind in enumerate(kinds)
     )

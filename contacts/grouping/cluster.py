@@ -88,14 +88,21 @@ def _find_broken(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def dates_agree_sql(left: str, right: str) -> str:
-    """SQL: two dates of birth may be one person's: equal, swapped, a typo, or only the year known."""
+    """SQL: two dates of birth may be one person's: equal, swapped, typos, or only the year known."""
     return f"""(
         abs({left} - {right}) <= 10
         or damerau_levenshtein({left}::varchar, {right}::varchar) <= 1
+        or {two_parts_agree_sql(left, right)}
         or (year({left}) = year({right}) and (
             (month({left}) = day({right}) and day({left}) = month({right}))
             or strftime({left}, '%m%d') = '0101' or strftime({right}, '%m%d') = '0101'))
     )"""
+
+
+def two_parts_agree_sql(left: str, right: str) -> str:
+    """SQL: of year, month and day, two are the same."""
+    parts = (f"({part}({left}) = {part}({right}))::tinyint" for part in ("year", "month", "day"))
+    return f"{' + '.join(parts)} >= 2"
 
 
 @dataclass

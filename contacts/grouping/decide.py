@@ -8,7 +8,7 @@ import pyarrow as pa
 from contacts.grouping.model import Model
 from contacts.grouping.records import Guard
 from contacts.grouping.rules import MUST, Holds, Outcome
-from contacts.grouping.score import beyond_names_sql, evidence_sql, household_sql, weight_sql
+from contacts.grouping.score import beyond_names_sql, email_sql, evidence_sql, household_sql, weight_sql
 
 
 def make_links(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[Outcome]) -> None:
@@ -68,10 +68,11 @@ def _find_ambiguous(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def _decided_sql(model: Model) -> str:
+    email_weight, email_household = email_sql()
     return f"""
         with weighed as (
-            select pair_ways.*, {weight_sql(model)}::double as weight, {household_sql()}::double as household,
-                {beyond_names_sql()} as beyond_names,
+            select pair_ways.*, {weight_sql(model)}::double as weight,
+                {household_sql(model)}::double as household,
                 x.realm is distinct from y.realm as is_apart,
                 (pair_ways.l, pair_ways.r) in (select (a, b) from never) as is_never,
                 case when holds = '{Holds.YES}' then rule
@@ -81,10 +82,15 @@ def _decided_sql(model: Model) -> str:
             left join ambiguous on ambiguous.l = pair_ways.l and ambiguous.r = pair_ways.r
         ),
         judged as (
-            select *,
-                holding_rule <> '' or (
-                    weight >= {model.join_weight} and household >= {model.join_household} and beyond_names
-                ) as is_decided
+            select *, holding_rule <> '' or case
+                when holds is null or holding_rule <> '' then
+                    weight >= {model.join_weight} and household >= {model.join_household}
+                    and {beyond_names_sql()}
+                -- The names contest the e-mail: the rest must suffice without it (C-5).
+                else weight - {email_weight} >= {model.join_weight}
+                    and household - {email_household} >= {model.join_household}
+                    and {beyond_names_sql(but="email")}
+                end as is_decided
             from weighed
         ),
         guarded as (

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from contacts.grouping.model import Model
 from contacts.grouping.records import Decision
-from contacts.grouping.score import COMPARISONS, HOUSEHOLD_PRIOR
+from contacts.grouping.score import COMPARISONS
 
 __all__ = ["COMPARISONS", "Bar", "WeakestLink", "path", "waterfall", "weakest_link"]
 
@@ -44,7 +44,7 @@ class WeakestLink:
 
 def waterfall(evidence: str, model: Model, *, against: Against) -> list[Bar]:
     """From the prior, one bar per comparison, to the link's weight ("stranger") or household score."""
-    total = model.prior_weight if against == "stranger" else HOUSEHOLD_PRIOR
+    total = model.prior_weight if against == "stranger" else model.household_prior
     bars = [Bar("Before looking", START[against], total, total)]
     for comparison, (number, weight, household) in zip(COMPARISONS, json.loads(evidence), strict=True):
         step = float(weight if against == "stranger" else household)

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 import duckdb
 import pyarrow as pa
 
-from contacts.grouping.candidates import BAD_KEY_SCHEMA, find_bad_keys
+from contacts.grouping.candidates import BAD_KEY_SCHEMA, MOST_HOLDERS, find_bad_keys
+from contacts.grouping.cluster import dates_agree_sql
 from contacts.grouping.connection import connect
 from contacts.grouping.normalise import normalise
 from contacts.grouping.records import check_refs
@@ -20,6 +21,10 @@ FREQUENCY_COLUMNS = ("fn", "ln", "em", "mob", "ph", "pc", "city")
 PARTNERS = 1.4
 # In a handful of refs chance agreement looks rare; the prior never assumes fewer people than this.
 SMALLEST_POPULATION = 1_000
+# Housemates outnumber repeats of a person two to one, where nothing else is known.
+PRESET_HOUSEHOLD_PRIOR = -1.0
+LEAST_HOUSEHOLD_PAIRS = 100
+HIGHEST_HOUSEHOLD_PRIOR = 4.0
 PRESET_HASH_KEY = b"kore preset model, no frequencies"
 
 
@@ -29,7 +34,8 @@ class Model:
 
     `population` counts refs. `frequencies` and `bad_keys` hold keyed hashes, never plain values. Weights are
     log2: a pair is joined on the score from `join_weight` (versus a stranger) and `join_household` (versus a
-    housemate), and goes to a person from `review_weight` and `review_household`.
+    housemate), and goes to a person from `review_weight` and `review_household`. `household_prior` is the
+    log2 odds that two records of one house are one person, before their names and dates are looked at.
     """
 
     version: int
@@ -41,6 +47,7 @@ class Model:
     join_household: float = 0.0
     review_weight: float = 0.0
     review_household: float = -3.0
+    household_prior: float = PRESET_HOUSEHOLD_PRIOR
 
     @classmethod
     def preset(cls, population: int, *, version: int = 1, hash_key: bytes = PRESET_HASH_KEY) -> "Model":
@@ -77,6 +84,7 @@ _JSON_FIELDS = (
     "join_household",
     "review_weight",
     "review_household",
+    "household_prior",
 )
 
 
@@ -97,13 +105,39 @@ def freeze_model(
         columns = normalise(con, check_refs(refs), default_country=default_country)
         frequencies = con.sql(_frequencies_sql()).to_arrow_table().cast(FREQUENCY_SCHEMA)
         bad_keys = find_bad_keys(con, columns)
+        household_prior = _household_prior(con)
     return Model(
         version=version,
         population=refs.num_rows,
         hash_key=hash_key,
         frequencies=frequencies,
         bad_keys=bad_keys,
+        household_prior=household_prior,
     )
+
+
+def _household_prior(con: duckdb.DuckDBPyConnection) -> float:
+    """Learn it from pairs at one address that both have a date of birth.
+
+    One person has one date of birth and housemates have different ones, almost always; so the two kinds of
+    pair can be counted without knowing who is who.
+    """
+    same, different = con.execute(f"""
+        with housed as (
+            select ref_id, pc, hn, street, dob from plain
+            where dob is not null and pc is not null and hn is not null and street is not null
+            qualify count(*) over (partition by pc, hn) <= {MOST_HOLDERS}
+        )
+        select coalesce(count_if(l.dob = r.dob), 0),
+            coalesce(count_if(not {dates_agree_sql("l.dob", "r.dob")}), 0)
+        from housed l join housed r on l.pc = r.pc and l.hn = r.hn and l.ref_id < r.ref_id
+        where jaro_winkler_similarity(l.street, r.street) >= 0.9
+    """).fetchall()[0]
+    if same + different < LEAST_HOUSEHOLD_PAIRS:
+        return PRESET_HOUSEHOLD_PRIOR
+    # One bit of caution: a wrong join costs more than a pair left for a person to see.
+    learned = math.log2((same + 1) / (different + 1)) - 1
+    return round(min(HIGHEST_HOUSEHOLD_PRIOR, max(PRESET_HOUSEHOLD_PRIOR, learned)), 3)
 
 
 def register_shares(con: duckdb.DuckDBPyConnection, model: Model) -> None:

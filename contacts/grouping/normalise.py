@@ -40,7 +40,23 @@ TYPED = {
     "fn": "first_name", "ln": "last_name", "em": "email", "mob": "mobile", "ph": "phone", "co": "company",
     "ad": "address1", "pc": "postcode", "city": "city", "dob": "date_of_birth",
 }  # fmt: skip
-COMPARABLE = ("fn", "ft", "roots", "ln", "em", "mailbox", "mob", "ph", "co", "ad", "hn", "pc", "city", "dob")
+COMPARABLE = (
+    "fn",
+    "ft",
+    "roots",
+    "ln",
+    "em",
+    "mailbox",
+    "mob",
+    "ph",
+    "co",
+    "ad",
+    "street",
+    "hn",
+    "pc",
+    "city",
+    "dob",
+)
 
 
 def normalise(
@@ -52,7 +68,8 @@ def normalise(
 
     fn first name without spaces, ft its first word, roots the formal names of ft, ln last name, em e-mail,
     mailbox its part before the @, mob and ph the last ten digits in international form, co company, ad
-    address line, hn house number, pc postcode, city, dob date of birth. Blanks and placeholders are null.
+    address line, street without its leading number, hn house number, pc postcode, city, dob date of
+    birth. Blanks and placeholders are null.
     """
     con.register("refs_in", refs)
     con.register("nickname_roots", nickname_roots())
@@ -134,7 +151,8 @@ def _plain_sql(typed: Collection[str]) -> str:
             split_part(em, '@', 1) as mailbox,
             {_telephone("mob_digits")} as mob,
             {_telephone("ph_digits")} as ph,
-            co, ad, nullif(ltrim(regexp_extract(ad, '\d+'), '0'), '') as hn,
+            co, ad, nullif(ltrim(ad, '0123456789 '), '') as street,
+            nullif(ltrim(regexp_extract(ad, '\d+'), '0'), '') as hn,
             case when iso = 'US' then left(pc, 5) else pc end as pc,
             city, {_birth_date("date_of_birth")} as dob{kept_typed}
         from dialled

@@ -12,6 +12,7 @@ from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 from splink.internals.comparison_creator import ComparisonCreator
 from splink.internals.comparison_level_creator import ComparisonLevelCreator
 
+from contacts.grouping.cluster import two_parts_agree_sql
 from contacts.grouping.model import FREQUENCY_COLUMNS, Model, register_shares
 from contacts.grouping.rules import (
     FIRST_NAMES_ALIKE,
@@ -20,6 +21,7 @@ from contacts.grouping.rules import (
     NO_INITIAL,
     SWAPPED,
     Outcome,
+    in_turn,
     similar,
 )
 
@@ -73,14 +75,21 @@ _YEAR_ONLY = (
     "(year(dob_l) = year(dob_r) and (strftime(dob_l, '%m%d') = '0101' or strftime(dob_r, '%m%d') = '0101'))"
 )
 _DAY_MONTH = "(year(dob_l) = year(dob_r) and month(dob_l) = day(dob_r) and day(dob_l) = month(dob_r))"
-_DATE_TYPO = "(abs(dob_l - dob_r) <= 10 or damerau_levenshtein(dob_l::varchar, dob_r::varchar) <= 1)"
-# The edit distance is forty times dearer than Jaro-Winkler, so it is asked last.
-_EMAIL_TYPO = (
-    f"(abs(length(em_l) - length(em_r)) <= 2 and {similar('em', 0.88)}"
-    " and damerau_levenshtein(em_l, em_r) <= 2)"
+_ONE_DIGIT = in_turn(
+    "hamming(dob_l::varchar, dob_r::varchar) <= 2", "damerau_levenshtein(dob_l::varchar, dob_r::varchar) <= 1"
 )
-_SAME_HOUSE = f"(pc_l = pc_r and (hn_l = hn_r or ad_l = ad_r or {similar('ad', 0.92)}))"
-_SAME_LINE = f"(ad_l = ad_r or (hn_l = hn_r and {similar('ad', 0.95)}))"
+_EMAIL_TYPO = in_turn(
+    "abs(length(em_l) - length(em_r)) <= 2", similar("em", 0.88), "levenshtein(em_l, em_r) <= 2"
+)
+_STREETS_ALIKE = f"(street_l = street_r or {similar('street', 0.9)})"
+_SAME_NUMBER = "coalesce(hn_l = hn_r, hn_l is not null or hn_r is not null)"
+_SAME_HOUSE = in_turn("pc_l = pc_r", f"hn_l = hn_r or ({_STREETS_ALIKE} and {_SAME_NUMBER})")
+_SAME_LINE = in_turn("hn_l = hn_r or (hn_l is null and hn_r is null)", _STREETS_ALIKE)
+_POSTCODE_TYPO = in_turn(
+    "length(pc_l) = length(pc_r)", "hamming(pc_l, pc_r) <= 2", "damerau_levenshtein(pc_l, pc_r) <= 1"
+)
+_CITIES_ALIKE = f"(city_l = city_r or {similar('city', 0.92)})"
+_SAME_STREET = in_turn(_STREETS_ALIKE, f"pc_l = pc_r or {_CITIES_ALIKE} or {_POSTCODE_TYPO}")
 _NO_FINER_ADDRESS = "(pc_l is null or pc_r is null) and (ad_l is null or ad_r is null)"
 
 COMPARISONS: Sequence[Comparison] = (
@@ -94,6 +103,7 @@ COMPARISONS: Sequence[Comparison] = (
             Level("similar", f"{NO_INITIAL} and {similar('fn', 0.9)}", 0.05, 0.009, 0.012),
             Level("in the other box", SWAPPED, 0.01, 0.00001, 0.0001),
             Level("initial", INITIALS, 0.03, 0.0041, 0.015),
+            Level("a little similar", f"{NO_INITIAL} and {similar('fn', 0.78)}", 0.02, 0.03, 0.03),
             Level("different", "", 0.04, 0.9765, 0.935 * 0.04 / 0.012),
         ],
     ),
@@ -104,6 +114,13 @@ COMPARISONS: Sequence[Comparison] = (
         [
             Level("exact", "ln_l = ln_r", 0.90, 0.0009, 0.80, "ln", 0.00002),
             Level("similar", similar("ln", 0.9), 0.06, 0.0012, 0.012),
+            Level(
+                "a little similar",
+                f"{similar('ln', 0.78)} or levenshtein(ln_l, ln_r) <= 1",
+                0.02,
+                0.012,
+                0.015,
+            ),
             Level("in the other box", SWAPPED, 0.01, 0.002, 0.0095),
             Level("different", "", 0.03, 0.9979, 0.19),
         ],
@@ -115,7 +132,8 @@ COMPARISONS: Sequence[Comparison] = (
         [
             Level("exact", "dob_l = dob_r", 0.955, 0.00005, 0.008),
             Level("day and month swapped", _DAY_MONTH, 0.012, 0.00003, 0.0003),
-            Level("similar", _DATE_TYPO, 0.025, 0.0015, 0.006),
+            Level("similar", f"abs(dob_l - dob_r) <= 10 or {_ONE_DIGIT}", 0.025, 0.0015, 0.006),
+            Level("two parts of three", two_parts_agree_sql("dob_l", "dob_r"), 0.01, 0.0046, 0.007),
             Level("same year", _YEAR_ONLY, 0.01, 0.0008, 0.008),
             Level("different", "", 0.008, 0.99842, 0.985),
         ],
@@ -125,7 +143,15 @@ COMPARISONS: Sequence[Comparison] = (
         "E-mail",
         _blank("em"),
         [
-            Level("exact", f"em_l = em_r and not {FIRST_NAMES_CLASH}", 0.70, 0.000002, 0.030, "em", 0.000001),
+            Level(
+                "exact",
+                in_turn("em_l = em_r", f"not {FIRST_NAMES_CLASH}"),
+                0.70,
+                0.000002,
+                0.030,
+                "em",
+                0.000001,
+            ),
             # A mailbox under two first names is a family's; on one person it is as rare as a changed name.
             Level("shared", "em_l = em_r", 0.01, 0.000002, 0.10),
             Level("similar", _EMAIL_TYPO, 0.06, 0.000004, 0.004),
@@ -141,7 +167,13 @@ COMPARISONS: Sequence[Comparison] = (
         _blank("mob"),
         [
             Level(
-                "exact", f"mob_l = mob_r and not {FIRST_NAMES_CLASH}", 0.86, 0.000003, 0.002, "mob", 0.000001
+                "exact",
+                in_turn("mob_l = mob_r", f"not {FIRST_NAMES_CLASH}"),
+                0.86,
+                0.000003,
+                0.002,
+                "mob",
+                0.000001,
             ),
             Level("shared", "mob_l = mob_r", 0.01, 0.000003, 0.03),
             Level("different", "", 0.14, 0.999997, 0.998),
@@ -165,15 +197,16 @@ COMPARISONS: Sequence[Comparison] = (
         [
             Level("same house", _SAME_HOUSE, 0.70, 0.00004, 0.70),
             Level("same address line", _SAME_LINE, 0.06, 0.00002, 0.06),
+            Level("same street", _SAME_STREET, 0.05, 0.0001, 0.05),
             Level("same postcode", "pc_l = pc_r", 0.08, 0.0001, 0.08, "pc", 0.00005),
-            Level("same city", f"city_l = city_r and {_NO_FINER_ADDRESS}", 0.60, 0.03, 0.60, "city", 0.001),
-            Level("same city, elsewhere", "city_l = city_r", 0.06, 0.035, 0.06),
+            Level("same city", f"{_CITIES_ALIKE} and {_NO_FINER_ADDRESS}", 0.60, 0.03, 0.60, "city", 0.001),
+            Level("similar postcode", _POSTCODE_TYPO, 0.05, 0.004, 0.05),
+            Level("same city, elsewhere", _CITIES_ALIKE, 0.06, 0.035, 0.06),
             Level("different", "", 0.16, 0.99984, 0.16),
         ],
     ),
 )
 
-HOUSEHOLD_PRIOR = -1.0  # log2 odds that two refs of one household are one person, before looking at them
 NAME_COMPARISONS = ("first", "last")
 
 # A rule rides along as a weight no score can reach: Splink then evaluates it in the same pass over the pairs,
@@ -275,14 +308,20 @@ def weight_sql(model: Model) -> str:
     return f"round({model.prior_weight!r} + {' + '.join(f'w_{c.key}' for c in COMPARISONS)}, 3)"
 
 
-def household_sql() -> str:
+def household_sql(model: Model) -> str:
     """SQL over `scored`: the weight versus a housemate."""
-    return f"round({HOUSEHOLD_PRIOR!r} + {' + '.join(_household_case(c) for c in COMPARISONS)}, 3)"
+    return f"round({model.household_prior!r} + {' + '.join(_household_case(c) for c in COMPARISONS)}, 3)"
 
 
-def beyond_names_sql() -> str:
-    """SQL over `scored`: something other than a name speaks for the pair; names never suffice (R-CM-6)."""
-    keys = [comparison.key for comparison in COMPARISONS if comparison.key not in NAME_COMPARISONS]
+def email_sql() -> tuple[str, str]:
+    """SQL over `scored`: what the e-mail speaks for the pair, as weight and household score, 0 or more."""
+    email = next(comparison for comparison in COMPARISONS if comparison.key == "email")
+    return "greatest(w_email, 0)", f"greatest({_household_case(email)}, 0)"
+
+
+def beyond_names_sql(*, but: str = "") -> str:
+    """SQL over `scored`: something but names (and `but`) speaks for the pair; names never suffice (R-CM-6)."""
+    keys = [c.key for c in COMPARISONS if c.key not in (*NAME_COMPARISONS, but)]
     return "(" + " or ".join(f"w_{key} > 0" for key in keys) + ")"
 
 
