@@ -13,10 +13,15 @@ from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
-from contacts.models import TicketSystem
+from contacts.models import Organisation, TicketSystem
 from contacts.permissions import SystemRight
 
 COUNTED_UP_TO = 10_000
+
+
+def organisation_of(request: HttpRequest) -> Organisation:
+    """The organisation; the middleware has loaded it for people who are signed in."""
+    return getattr(request, "organisation", None) or Organisation.load()
 
 
 class CappedPaginator(Paginator):
@@ -156,12 +161,16 @@ class PerSystemAdmin(ModelAdmin):
         return False
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:
-        """Only what a declared field filter asks for."""
-        declared = [entry if isinstance(entry, str) else entry[0] for entry in self._field_filters()]
-        return any(lookup == name or lookup.startswith(f"{name}__") for name in declared)
-
-    def _field_filters(self) -> list[Any]:
-        return [entry for entry in self.list_filter if isinstance(entry, str | tuple | list)]
+        """Only what a declared filter asks for."""
+        for entry in self.list_filter:
+            if isinstance(entry, type) and issubclass(entry, SimpleListFilter):
+                if lookup == entry.parameter_name:
+                    return True
+                continue
+            name = entry if isinstance(entry, str) else entry[0]
+            if lookup == name or lookup.startswith(f"{name}__"):
+                return True
+        return False
 
     def _get_obj_does_not_exist_redirect(
         self, request: HttpRequest, opts: Any, object_id: str

@@ -10,7 +10,7 @@ from contacts.models import Organisation
 
 
 class OrganisationTimeZone:
-    """Activates the organisation's time zone for people who are signed in."""
+    """Activates the organisation's time zone for people who are signed in, and hands views the row."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -18,5 +18,6 @@ class OrganisationTimeZone:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         if not request.user.is_authenticated:
             return self.get_response(request)
-        with timezone.override(zoneinfo.ZoneInfo(Organisation.load().time_zone)):
+        request.organisation = Organisation.load()
+        with timezone.override(zoneinfo.ZoneInfo(request.organisation.time_zone)):
             return self.get_response(request)

@@ -26,9 +26,9 @@ from contacts.admin.contact_filters import (
     SystemsCountFilter,
     UnitFilter,
 )
-from contacts.admin_access import PerSystemAdmin, PerSystemChangeList
+from contacts.admin_access import PerSystemAdmin, PerSystemChangeList, organisation_of
 from contacts.contact_page import show
-from contacts.models import Contact, Organisation, TicketSystem
+from contacts.models import Contact, TicketSystem
 from contacts.permissions import sees_every_system
 from contacts.services.golden import golden_of
 
@@ -114,7 +114,7 @@ class ContactAdmin(PerSystemAdmin):
     ) -> tuple[QuerySet, bool]:
         if not search_term.strip():
             return queryset, False
-        country = Organisation.load().default_country
+        country = organisation_of(request).default_country
         found = queryset.search(search_term, request.user, default_country=country)
         if ORDER_VAR not in request.GET:
             found = found.order_by("-is_exact", "-pk")
@@ -123,7 +123,7 @@ class ContactAdmin(PerSystemAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        organisation = Organisation.load()
+        organisation = organisation_of(request)
         context = {"currency": organisation.currency, "is_fullwidth": "1", **(extra_context or {})}
         return super().changelist_view(request, context)
 

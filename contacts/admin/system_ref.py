@@ -10,7 +10,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from contacts.admin_access import PerSystemAdmin, VisibleSystemFilter
+from contacts.admin_access import PerSystemAdmin, VisibleSystemFilter, organisation_of
 from contacts.models import Organisation, SystemRef
 from contacts.models.person_details import DETAIL_FIELDS
 from contacts.templatetags.kore import moment, money, system_badge
@@ -61,7 +61,7 @@ class SystemRefAdmin(PerSystemAdmin):
     ) -> tuple[QuerySet, bool]:
         if not search_term.strip():
             return queryset, False
-        return queryset.search(search_term, default_country=Organisation.load().default_country), False
+        return queryset.search(search_term, default_country=organisation_of(request).default_country), False
 
     def changeform_view(
         self,
@@ -71,7 +71,7 @@ class SystemRefAdmin(PerSystemAdmin):
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         """The record's page; the template writes the values itself."""
-        organisation = Organisation.load()
+        organisation = organisation_of(request)
         ref = self.get_object(request, object_id or "")
         shown = {
             "ref": ref,

@@ -95,6 +95,6 @@ def _moved(move: Move, shown: Shown) -> HistoryLine:
         ref=shown.refs[move.system_ref_id],
         what=move.get_cause_display(),
         before=f"GroupID {move.from_group}" if move.from_group else "",
-        after=f"GroupID {move.to_group}{', primary' if move.is_primary else ''}",
+        after=f"GroupID {move.to_group}{', primary' if move.is_primary and shown.sees_every_system else ''}",
         by=(move.by.get_full_name() or move.by.username) if move.by else "the night" if move.run_id else "",
     )

@@ -9,8 +9,9 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from contacts.admin_access import organisation_of
 from contacts.contact_page.parts import Badge, Panel, Shown, declared
-from contacts.models import Contact, FieldChange, Organisation, SystemRef
+from contacts.models import Contact, FieldChange, SystemRef
 from contacts.models import Mapping as Placement
 
 FIRST_PANEL = "accounts"
@@ -61,7 +62,7 @@ def show(
 def what_is_shown(contact: Contact, request: HttpRequest, *, now: datetime) -> Shown:
     """The contact over the refs that the user of the request may see."""
     [loaded] = Contact.objects.filter(pk=contact.pk).with_visible_refs(request.user)
-    organisation = Organisation.load()
+    organisation = organisation_of(request)
     mappings: Sequence[Placement] = loaded.visible_mappings
     return Shown(
         contact=loaded,

@@ -50,6 +50,15 @@ class Shown:
         """The golden values over the visible refs (R-MDB-33)."""
         return golden_of(self.mappings, self.contact.pins.all())
 
+    @cached_property
+    def leader(self) -> Placement:
+        """The primary; where that is not visible the first found of the visible, which leads then.
+
+        It is marked as primary all the same: a page without a primary would say that there is a hidden one.
+        """
+        first = min(self.mappings, key=lambda mapping: _first_found(mapping.system_ref))
+        return next((mapping for mapping in self.mappings if mapping.is_primary), first)
+
     @property
     def sees_every_system(self) -> bool:
         return sees_every_system(self.user)
@@ -58,6 +67,12 @@ class Shown:
         """The page asked for in a panel; 1 when it is no number."""
         asked = self.asked.get("page", "1")
         return max(int(asked), 1) if asked.isdecimal() and len(asked) < 7 else 1
+
+
+def _first_found(ref: SystemRef) -> tuple[Any, ...]:
+    """As survivorship.first_found orders them."""
+    created = ref.created_at.timestamp() if ref.created_at else float("inf")
+    return (ref.arrived_at, ref.system.rank, created, ref.system_ref, ref.pk)
 
 
 @dataclass(frozen=True)

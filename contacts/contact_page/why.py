@@ -150,7 +150,6 @@ def _drawing(
 ) -> dict[str, Any]:
     """Dots and lines with their places, for partials/why_drawing.html."""
     refs = [shown.refs[ref] for ref in drawn]
-    primary = {m.system_ref_id for m in shown.mappings if m.is_primary}
     places = dict(zip(drawn, drawing.dots([str(ref) for ref in refs]), strict=True))
     lines = [
         {
@@ -171,7 +170,10 @@ def _drawing(
     return {
         "width": drawing.WIDTH,
         "height": drawing.height(len(refs)),
-        "dots": [{"ref": ref, "place": places[ref.pk], "is_primary": ref.pk in primary} for ref in refs],
+        "dots": [
+            {"ref": ref, "place": places[ref.pk], "is_primary": ref.pk == shown.leader.system_ref_id}
+            for ref in refs
+        ],
         "lines": sorted(lines, key=lambda line: line["is_weakest"]),
         "weights_fit": len(lines) <= 12,
     }
