@@ -6,6 +6,7 @@ from typing import Any
 import pycountry
 from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
@@ -67,6 +68,8 @@ class OrganisationAdmin(ModelAdmin):
         return False
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         organisation = Organisation.load()
         return HttpResponseRedirect(reverse("admin:contacts_organisation_change", args=[organisation.pk]))
 

@@ -1,0 +1,195 @@
+"""Which pages each role is offered, and that nobody widens their own rights."""
+
+import datetime as dt
+
+import pytest
+from django.contrib import admin
+from django.contrib.auth.models import Group, Permission, User
+from django.urls import reverse
+from django_q.models import Failure, OrmQ, Schedule, Success
+
+from contacts.models import Organisation
+from contacts.permissions import ADMINISTRATORS, DATA_PROTECTION_OFFICERS, SystemRight, grant
+from kore_site.roles import CRM_MANAGERS, SALES_REPS
+from kore_site.sidebar import sidebar
+
+from ..factories import TicketSystemFactory, UserFactory
+
+pytestmark = pytest.mark.django_db
+
+STEERING = {"Nights", "Organisation"}
+ADMINISTRATION = {"Schedule", "Background tasks"}
+SUPERUSERS = {"Users", "Groups"}
+
+
+def offered_to(user: User, rf, path: str = "/admin/") -> set[str]:
+    request = rf.get(path)
+    request.user = user
+    return {item["title"] for section in sidebar(request) for item in section["items"]}
+
+
+@pytest.mark.parametrize(
+    ("role", "offered", "kept_from"),
+    [
+        (ADMINISTRATORS, STEERING | ADMINISTRATION, SUPERUSERS),
+        (CRM_MANAGERS, STEERING, ADMINISTRATION | SUPERUSERS),
+        (SALES_REPS, {"Contacts", "System Refs", "Purchases"}, STEERING | ADMINISTRATION | SUPERUSERS),
+        (
+            DATA_PROTECTION_OFFICERS,
+            {"Contacts", "System Refs", "Purchases"},
+            STEERING | ADMINISTRATION | SUPERUSERS,
+        ),
+    ],
+)
+def test_the_sidebar_offers_each_role_its_pages_alone(rf, role, offered, kept_from):
+    user = UserFactory(role=role)
+
+    titles = offered_to(user, rf)
+
+    assert offered <= titles
+    assert not kept_from & titles
+
+
+def test_every_page_that_the_sidebar_offers_opens(client, rf):
+    superuser = UserFactory(is_superuser=True)
+    client.force_login(superuser)
+    request = rf.get("/admin/")
+    request.user = superuser
+
+    for section in sidebar(request):
+        for item in section["items"]:
+            assert client.get(item["link"], follow=True).status_code == 200, item["title"]
+
+
+def test_the_sidebar_marks_the_page_where_one_is(rf):
+    request = rf.get(reverse("admin:contacts_businessunit_add"))
+    request.user = UserFactory(role=ADMINISTRATORS)
+
+    active = [item["title"] for section in sidebar(request) for item in section["items"] if item["active"]]
+
+    assert active == ["Business units"]
+
+
+@pytest.mark.parametrize("model", [User, Group])
+def test_staff_who_are_no_superusers_never_edit_users_or_groups_whatever_they_were_given(client, model):
+    user = UserFactory(role=ADMINISTRATORS)
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="auth"))
+    client.force_login(user)
+    name = f"admin:auth_{model._meta.model_name}"
+    own = user.pk if model is User else user.groups.get().pk
+
+    answers = [
+        client.get(reverse(f"{name}_changelist")),
+        client.get(reverse(f"{name}_change", args=[own])),
+        client.post(reverse(f"{name}_change", args=[own]), {"is_superuser": "on"}),
+        client.post(reverse(f"{name}_add"), {}),
+    ]
+
+    assert {answer.status_code for answer in answers} == {403}
+    user.refresh_from_db()
+    assert not user.is_superuser
+
+
+def test_nobody_sets_another_users_password_without_being_superuser(client):
+    user, other = UserFactory(role=ADMINISTRATORS), UserFactory()
+    user.user_permissions.set(Permission.objects.filter(content_type__app_label="auth"))
+    client.force_login(user)
+
+    assert client.post(reverse("admin:auth_user_password_change", args=[other.pk]), {}).status_code == 403
+
+
+def test_a_superuser_edits_users_in_our_look(client):
+    client.force_login(UserFactory(is_superuser=True))
+    other = UserFactory(role=SALES_REPS)
+
+    assert "Sales rep" in client.get(reverse("admin:auth_user_changelist")).text
+    assert client.get(reverse("admin:auth_user_change", args=[other.pk])).status_code == 200
+
+
+@pytest.mark.parametrize("model", [Success, Failure, OrmQ, Schedule])
+def test_background_tasks_are_read_by_administrators_and_written_by_nobody(client, model):
+    page = admin.site._registry[model]
+    lists = reverse(f"admin:django_q_{model._meta.model_name}_changelist")
+
+    for role, status in ((ADMINISTRATORS, 200), (CRM_MANAGERS, 403), (SALES_REPS, 403)):
+        client.force_login(UserFactory(role=role))
+        assert client.get(lists).status_code == status, role
+
+    client.force_login(UserFactory(is_superuser=True))
+    assert client.get(lists).status_code == 200
+    request = client.get(lists).wsgi_request
+    assert not page.has_add_permission(request)
+    assert not page.has_change_permission(request)
+    assert not page.has_delete_permission(request)
+
+
+def test_a_schedule_is_shown_but_cannot_be_pointed_at_another_function(client):
+    schedule = Schedule.objects.create(name="night", func="sync.tasks.run_night", schedule_type="D")
+    client.force_login(UserFactory(is_superuser=True))
+    address = reverse("admin:django_q_schedule_change", args=[schedule.pk])
+
+    assert client.get(address).status_code == 200
+    assert client.post(address, {"func": "os.system"}).status_code == 403
+
+
+def test_the_organisations_list_leads_to_its_form_and_saving_says_when_the_next_night_begins(client):
+    client.force_login(UserFactory(role=CRM_MANAGERS))
+    form = reverse("admin:contacts_organisation_change", args=[Organisation.SINGLE])
+    assert client.get(reverse("admin:contacts_organisation_changelist")).url == form
+
+    page = client.post(
+        form,
+        {
+            "name": "Northside",
+            "time_zone": "America/New_York",
+            "default_country": "US",
+            "currency": "USD",
+            "night_at": "03:30",
+        },
+        follow=True,
+    )
+
+    organisation = Organisation.load()
+    assert (organisation.name, organisation.time_zone, organisation.night_at) == (
+        "Northside",
+        "America/New_York",
+        dt.time(3, 30),
+    )
+    assert "03:30 (America/New_York)" in page.text
+
+
+@pytest.mark.parametrize(
+    ("field", "value"), [("time_zone", "Mars/Olympus"), ("currency", "ZZZ"), ("default_country", "XX")]
+)
+def test_the_organisation_takes_only_what_the_standards_know(client, field, value):
+    client.force_login(UserFactory(role=CRM_MANAGERS))
+    given = {
+        "name": "Northside",
+        "time_zone": "Europe/London",
+        "default_country": "GB",
+        "currency": "GBP",
+        "night_at": "02:00",
+    }
+
+    page = client.post(
+        reverse("admin:contacts_organisation_change", args=[Organisation.load().pk]), given | {field: value}
+    )
+
+    assert list(page.context["adminform"].form.errors) == [field]
+
+
+@pytest.mark.parametrize("role", [SALES_REPS, DATA_PROTECTION_OFFICERS])
+def test_the_organisation_is_not_open_to_those_who_do_not_steer(client, role):
+    client.force_login(UserFactory(role=role))
+
+    assert client.get(reverse("admin:contacts_organisation_changelist")).status_code == 403
+
+
+def test_a_disabled_user_is_signed_out_of_every_page(client):
+    user = UserFactory(role=ADMINISTRATORS)
+    grant(user, SystemRight.VIEW, on=TicketSystemFactory())
+    client.force_login(user)
+    User.objects.filter(pk=user.pk).update(is_active=False)
+
+    for name in ("index", "sync_nightrun_changelist", "contacts_ticketsystem_changelist"):
+        assert client.get(reverse(f"admin:{name}")).status_code == 302, name
