@@ -40,9 +40,8 @@ pins: $(DEV_PINS)
 		requirements-dev.in -o requirements-dev.txt
 
 .venv/bin/pip:
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
-		echo "Kore needs Python 3.11 or newer, and $(PYTHON) is none. If you have one, name it: make PYTHON=python3.12 ..."; \
-		exit 1; }
+	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("Kore needs Python 3.11 or newer; " \
+		"$(PYTHON) is %d.%d. If you have a newer one, name it: make PYTHON=python3.12 ..." % sys.version_info[:2])'
 	@echo "Making .venv ..."
 	@$(PYTHON) -m venv .venv || { \
 		rm -rf .venv; \

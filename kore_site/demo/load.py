@@ -1,14 +1,21 @@
 """Brings the fictional club to life: its systems and people, their files, and the night over them."""
 
+import csv
 import datetime as dt
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+import zoneinfo
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import BinaryIO
 
-from contacts.importers import IMPORTERS
+from django.contrib.auth.models import User
+
+from contacts.importers import IMPORTERS, Importer
 from contacts.models import Job, Organisation, TicketSystem
 from contacts.services.arrivals import Admitted
+from contacts.services.evaluate import Quality, TrueRow
+from contacts.services.evaluate import evaluate as compare
 from contacts.services.imports import ImportOptions, admit_chunk, open_import
 from contacts.services.systems import add_business_unit, add_ticket_system
 from kore_site.demo import club
@@ -16,6 +23,9 @@ from kore_site.demo.files import ClubFiles, Delivery
 from kore_site.demo.progress import Progress, progress
 from sync.models import NightRun
 from sync.models.night import RunState
+from sync.night import NIGHT, Counts, Step
+from sync.night import Progress as NightProgress
+from sync.services.run_night import run_night
 
 SEED = 1887  # the year the club was founded
 
@@ -30,9 +40,17 @@ class Imported:
     seconds: float
 
 
+class NightFailed(Exception):
+    """A step of the night did not do its work; says which, and why."""
+
+    def __init__(self, run: NightRun) -> None:
+        failed = run.steps.filter(state=RunState.FAILED)
+        super().__init__(" ".join(f"The night failed at “{step.name}”: {step.error}" for step in failed))
+
+
 def is_loaded() -> bool:
-    """Whether a night is through: only then is the demonstration complete."""
-    return NightRun.objects.filter(state=RunState.DONE).exists()
+    """Whether the demonstration is complete: its people are let in last."""
+    return User.objects.filter(username__in=[person.username for person in club.STAFF]).exists()
 
 
 def is_someone_elses() -> bool:
@@ -63,12 +81,72 @@ def found_club() -> None:
             )
 
 
-def import_files(files: ClubFiles, *, now: dt.datetime) -> Iterator[Imported]:
-    """Bring in each delivery as of the day it came: customers first, then what they bought."""
-    for delivery in files.deliveries:
-        came = now - dt.timedelta(days=delivery.days_ago)
-        yield _import(delivery, delivery.customers, Job.Kind.IMPORT_SYSTEM_REFS, now=came)
-        yield _import(delivery, delivery.purchases, Job.Kind.IMPORT_PURCHASES, now=came)
+def live_through(files: ClubFiles, *, now: dt.datetime) -> tuple[list[Imported], list[NightRun]]:
+    """The club's last days: files come in, a night passes, newer files come in, and tonight passes.
+
+    Raises NightFailed.
+    """
+    earlier = [delivery for delivery in files.deliveries if delivery.days_ago]
+    today = [delivery for delivery in files.deliveries if not delivery.days_ago]
+    imports = [done for delivery in earlier for done in _import_delivery(delivery, now=now)]
+    nights = [_night(now=_two_nights_ago(now))]
+    imports += [done for delivery in today for done in _import_delivery(delivery, now=now)]
+    nights.append(_night(now=now))
+    return imports, nights
+
+
+def _two_nights_ago(now: dt.datetime) -> dt.datetime:
+    organisation = Organisation.load()
+    local = now.astimezone(zoneinfo.ZoneInfo(organisation.time_zone)) - dt.timedelta(days=2)
+    return dt.datetime.combine(local.date(), organisation.night_at, tzinfo=local.tzinfo)
+
+
+def _night(*, now: dt.datetime) -> NightRun:
+    """A night that began at `now`, each step with a line of its own."""
+    began = time.monotonic()
+    run = run_night(
+        trigger=NightRun.Trigger.COMMAND,
+        now=now,
+        clock=lambda: now + dt.timedelta(seconds=time.monotonic() - began),
+        steps=[replace(step, run=_watched(step)) for step in NIGHT],
+    )
+    if run.state != RunState.DONE:
+        raise NightFailed(run)
+    return run
+
+
+def _watched(step: Step) -> Callable[[dt.datetime, NightProgress], Counts]:
+    def run(now: dt.datetime, tell: NightProgress) -> Counts:
+        def tell_both(done: int, total: int) -> None:
+            tell(done, total)
+            line.to(done, total)
+
+        with progress(f"Night: {step.name}") as line:
+            counts = step.run(now, tell_both)
+            line.finish(counts_in_words(counts))
+        return counts
+
+    return run
+
+
+def evaluate(files: ClubFiles) -> Quality:
+    """How good the grouping is, against the truth about who is who."""
+    with files.truth.open(encoding="utf-8", newline="") as file:
+        rows = (TrueRow(number, **row) for number, row in enumerate(csv.DictReader(file), 2))
+        return compare(rows).quality
+
+
+def counts_in_words(counts: Counts) -> str:
+    """Such as "3,100 contacts, 12 joined"; what came to nothing is left out."""
+    words = (f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
+    return ", ".join(words) or "nothing to do"
+
+
+def _import_delivery(delivery: Delivery, *, now: dt.datetime) -> Iterator[Imported]:
+    """Bring in a delivery as of the day it came: customers first, then what they bought."""
+    came = now - dt.timedelta(days=delivery.days_ago)
+    yield _import(delivery, delivery.customers, Job.Kind.IMPORT_SYSTEM_REFS, now=came)
+    yield _import(delivery, delivery.purchases, Job.Kind.IMPORT_PURCHASES, now=came)
 
 
 def _import(delivery: Delivery, path: Path, kind: Job.Kind, *, now: dt.datetime) -> Imported:
@@ -77,11 +155,13 @@ def _import(delivery: Delivery, path: Path, kind: Job.Kind, *, now: dt.datetime)
     with progress(f"{system.code}: {path.name}") as line, path.open("rb") as file:
         total = _admit(file, IMPORTERS[kind], system, line, now=now)
         counts = total.counts
-        line.finish(", ".join(f"{count:,} {name}" for name, count in counts.items() if count))
+        line.finish(counts_in_words(counts))
     return Imported(system.code, path.name, counts, time.monotonic() - began)
 
 
-def _admit(file, importer, system: TicketSystem, line: Progress, *, now: dt.datetime) -> Admitted:
+def _admit(
+    file: BinaryIO, importer: Importer, system: TicketSystem, line: Progress, *, now: dt.datetime
+) -> Admitted:
     opened = open_import(file, importer=importer, options=ImportOptions(), now=now)
     total = Admitted()
     for chunk in opened.chunks():

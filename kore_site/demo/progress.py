@@ -8,6 +8,7 @@ from typing import TextIO, TypeVar
 
 Item = TypeVar("Item")
 
+_NAME = 38
 _WIDTH = 24
 _SECONDS_BETWEEN = 0.1
 
@@ -38,13 +39,13 @@ class Progress:
     def finish(self, result: str) -> None:
         """The work is done, with this result."""
         seconds = f"{time.monotonic() - self.began:5.1f} s"
-        self._write(f"{self.name:<34} {seconds}  {result}", end="\n")
+        self._write(f"{self.name:<{_NAME}} {seconds}  {result}", end="\n")
 
     def _bar(self) -> str:
         if not self.total:
-            return f"{self.name:<34} {self.done:,}" if self.done else f"{self.name:<34} …"
+            return f"{self.name:<{_NAME}} {self.done:,}" if self.done else f"{self.name:<{_NAME}} …"
         filled = min(_WIDTH, _WIDTH * self.done // self.total)
-        return f"{self.name:<34} {'█' * filled}{'░' * (_WIDTH - filled)} {self.done:,} of {self.total:,}"
+        return f"{self.name:<{_NAME}} {'█' * filled}{'░' * (_WIDTH - filled)} {self.done:,} of {self.total:,}"
 
     def _write(self, text: str, *, end: str) -> None:
         before = "\r\x1b[K" if self.is_watched else ""

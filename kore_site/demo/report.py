@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from django.db.models import Count
 
 from contacts.models import Mapping, TicketSystem
+from contacts.services.evaluate import Quality
 from kore_site.demo.club import STAFF
-from kore_site.demo.load import Imported
+from kore_site.demo.load import Imported, counts_in_words
 from sync.models import NightRun
 
 Cell = str | int | float
@@ -59,21 +60,31 @@ def imports_table(imports: Sequence[Imported]) -> str:
     )
 
 
-def night_table(night: NightRun) -> str:
-    """Each step of the night, what it did and how long it took."""
+def nights_table(nights: Sequence[NightRun]) -> str:
+    """Each step of each night, what it did and how long it took."""
     return table(
-        ("step of the night", "state", "what it did", "seconds"),
+        ("night of", "step", "state", "what it did", "seconds"),
         [
-            (step.name, step.get_state_display(), _counts(step.counts), step.seconds)
+            (f"{night.started_at:%d %b}", step.name, step.state, counts_in_words(step.counts), step.seconds)
+            for night in nights
             for step in night.steps.order_by("position")
         ],
     )
 
 
-def _counts(counts: dict[str, object]) -> str:
-    return ", ".join(
-        f"{_written(count) if isinstance(count, int | float) else count} {name.replace('_', ' ')}"
-        for name, count in counts.items()
+def quality_table(quality: Quality) -> str:
+    """How good the grouping is, pair by pair."""
+    return table(
+        ("precision", "recall", "F1", "contacts", "refs in the largest"),
+        [
+            (
+                f"{quality.precision:.4f}",
+                f"{quality.recall:.4f}",
+                f"{quality.f1:.4f}",
+                quality.groups,
+                quality.largest_group,
+            )
+        ],
     )
 
 
