@@ -35,7 +35,7 @@ def _freeze(now: datetime, _progress: Progress) -> Counts:
 
 def _regroup(now: datetime, progress: Progress) -> Counts:
     counts = asdict(regroup(now=now, progress=progress))
-    del counts["seconds"]
+    del counts["seconds"], counts["engine_seconds"]
     return counts
 
 

@@ -10,8 +10,9 @@ import pyarrow.compute as pc
 from django.conf import settings
 
 from contacts.exclusive import exclusive
-from contacts.group_plan import ChangeSet, Counts, Plan
+from contacts.group_plan import ChangeSet, Plan
 from contacts.grouping.engine import group
+from contacts.grouping.model import Model
 from contacts.grouping.records import Decision, Grouping
 from contacts.models import GroupingRun, ModelVersion, SystemRef
 from contacts.services.grouping_input import GroupingInput, read_input
@@ -31,7 +32,8 @@ class Regrouped:
 
     `refs` were looked at, `contacts` are the groups found. `joined` and `split` balance: contacts = contacts
     before + refs placed - joined + split (group_plan.Counts). `held`: pairs kept back, for review or by a
-    guard. `waiting`: refs that changed places while the run was at work; the next run takes them.
+    guard. `waiting`: refs that changed places while the run was at work; the next run takes them. Seconds are
+    those of the engine alone and of the whole run.
     """
 
     refs: int
@@ -40,6 +42,7 @@ class Regrouped:
     split: int
     held: int
     waiting: int
+    engine_seconds: float
     seconds: float
 
 
@@ -55,14 +58,26 @@ def regroup(
     began = time.monotonic()
     with exclusive(GROUPING):
         given = read_input()
-        version, grouping = _group(given, dry_run=dry_run, now=now)
+        version, model = _model(given, dry_run=dry_run, now=now)
+        engine_began = time.monotonic()
+        grouping = _group(given, model)
+        engine_seconds = time.monotonic() - engine_began
         with _plan(given, grouping) as plan:
             waiting = 0
             run = None
             if version is not None:
                 run = GroupingRun.objects.create(is_full=full, model_version=version, started_at=now)
                 waiting = _write(plan, grouping, given=given, run=run, now=now, progress=progress)
-            regrouped = _regrouped(plan.counts, grouping, waiting=waiting, seconds=time.monotonic() - began)
+            regrouped = Regrouped(
+                refs=grouping.partition.num_rows,
+                contacts=plan.counts.contacts,
+                joined=plan.counts.joined,
+                split=plan.counts.split,
+                held=_held(grouping),
+                waiting=waiting,
+                engine_seconds=round(engine_seconds, 3),
+                seconds=round(time.monotonic() - began, 3),
+            )
         if run is not None:
             _finish(run, regrouped, grouping)
     return regrouped
@@ -77,20 +92,18 @@ def freeze_when_due(*, now: datetime) -> ModelVersion | None:
         return store_model(freeze(given.refs, default_country=given.default_country), now=now)
 
 
-def _group(given: GroupingInput, *, dry_run: bool, now: datetime) -> tuple[ModelVersion | None, Grouping]:
-    """The engine's answer, under the version in force or, where that does not fit, a new one.
-
-    A dry run stores no version and gives none back.
-    """
+def _model(given: GroupingInput, *, dry_run: bool, now: datetime) -> tuple[ModelVersion | None, Model]:
+    """The version in force or, where that does not fit, a new one; a dry run stores none and names none."""
     if is_due(given.refs.num_rows):
         model = freeze(given.refs, default_country=given.default_country)
-        version = None if dry_run else store_model(model, now=now)
-    else:
-        standing = active_version()
-        assert standing is not None  # else a new one were due
-        model = load_model(standing)
-        version = None if dry_run else standing
-    grouping = group(
+        return (None if dry_run else store_model(model, now=now)), model
+    standing = active_version()
+    assert standing is not None  # else a new one were due
+    return (None if dry_run else standing), load_model(standing)
+
+
+def _group(given: GroupingInput, model: Model) -> Grouping:
+    return group(
         given.refs,
         model=model,
         decisions=given.decisions,
@@ -99,7 +112,6 @@ def _group(given: GroupingInput, *, dry_run: bool, now: datetime) -> tuple[Model
         memory_limit=settings.GROUPING_MEMORY,
         threads=settings.GROUPING_THREADS,
     )
-    return version, grouping
 
 
 def _plan(given: GroupingInput, grouping: Grouping) -> Plan:
@@ -154,17 +166,8 @@ def _chunks(change_sets: Iterable[ChangeSet]) -> Iterator[tuple[list[ChangeSet],
         yield chunk, refs
 
 
-def _regrouped(counts: Counts, grouping: Grouping, *, waiting: int, seconds: float) -> Regrouped:
-    held = pc.sum(pc.not_equal(grouping.links["decision"], Decision.JOINED.value)).as_py() or 0
-    return Regrouped(
-        refs=grouping.partition.num_rows,
-        contacts=counts.contacts,
-        joined=counts.joined,
-        split=counts.split,
-        held=held,
-        waiting=waiting,
-        seconds=round(seconds, 3),
-    )
+def _held(grouping: Grouping) -> int:
+    return pc.sum(pc.not_equal(grouping.links["decision"], Decision.JOINED.value)).as_py() or 0
 
 
 def _finish(run: GroupingRun, regrouped: Regrouped, grouping: Grouping) -> None:
