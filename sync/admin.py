@@ -15,10 +15,12 @@ from unfold.views import ChangeList
 
 from contacts.models import Organisation, SystemRef
 from sync.models import NightRun
+from sync.night import NIGHT
 from sync.night_report import NightLine, next_night_at, night_bars, read_night
 from sync.services.request_night import NightIsFiled, NightIsUnderWay, cluster_signs, request_night
 
 NIGHTS_IN_CHART = 30
+SENTENCES = {step.name: step.sentence for step in NIGHT}
 # htmx's word for "stop asking".
 STOP_POLLING = 286
 
@@ -166,4 +168,4 @@ class NightRunAdmin(ModelAdmin):
         run = self.get_object(request, unquote(object_id))
         if run is None:
             raise Http404
-        return read_night(run, now=timezone.now())
+        return read_night(run, now=timezone.now(), sentences=SENTENCES)

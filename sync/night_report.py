@@ -1,6 +1,6 @@
 """A night as people read it: its steps in words, its totals, the last nights as bars."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -34,6 +34,7 @@ class StepLine:
     """One step as its line shows it; `percent` of its rows are done, `seconds_left` where it can be told."""
 
     name: str
+    sentence: str
     state: str
     tone: str
     done: int
@@ -78,8 +79,11 @@ class NightBar:
         return self.x + 3.5
 
 
-def read_night(run: NightRun, *, now: datetime) -> NightLine:
-    """The night in words and figures; asks nothing when its steps are prefetched."""
+def read_night(run: NightRun, *, now: datetime, sentences: Mapping[str, str] | None = None) -> NightLine:
+    """The night in words and figures; asks nothing when its steps are prefetched.
+
+    `sentences` says of each step, by its name, what it does.
+    """
     steps = sorted(run.steps.all(), key=lambda step: step.position)
     return NightLine(
         run=run,
@@ -87,7 +91,7 @@ def read_night(run: NightRun, *, now: datetime) -> NightLine:
         is_running=run.state == RunState.RUNNING,
         seconds=((run.finished_at or now) - run.started_at).total_seconds(),
         totals=Totals(**{name: _summed(steps, name) for name in ("joined", "split", "held")}),
-        steps=[_read_step(step, now=now) for step in steps],
+        steps=[_read_step(step, now=now, sentence=(sentences or {}).get(step.name, "")) for step in steps],
     )
 
 
@@ -131,12 +135,13 @@ def _summed(steps: Iterable[NightStep], name: str) -> int:
     return sum(value for value in found if isinstance(value, int))
 
 
-def _read_step(step: NightStep, *, now: datetime) -> StepLine:
+def _read_step(step: NightStep, *, now: datetime, sentence: str) -> StepLine:
     running = step.state == RunState.RUNNING and step.started_at is not None
     seconds = (now - step.started_at).total_seconds() if running else step.seconds
     share = min(1.0, step.done / step.total) if step.total else float(step.state == RunState.DONE)
     return StepLine(
         name=step.name,
+        sentence=sentence,
         state=step.get_state_display(),
         tone=TONES[RunState(step.state)],
         done=step.done,

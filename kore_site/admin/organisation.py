@@ -15,7 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminTimeWidget
 
 from contacts.models import Organisation
-from sync.night_report import next_night_at
+from sync.services.schedules import plan_next_night
 
 
 def _time_zones() -> list[tuple[str, str]]:
@@ -76,7 +76,7 @@ class OrganisationAdmin(ModelAdmin):
     def save_model(self, request: HttpRequest, obj: Organisation, form: Any, change: bool) -> None:
         super().save_model(request, obj, form, change)
         if {"night_at", "time_zone"} & set(form.changed_data):
-            begins = next_night_at(obj, now=timezone.now())
+            begins = plan_next_night(now=timezone.now())
             self.message_user(
                 request, f"The next night begins {begins:%-d %b %Y, %H:%M} ({obj.time_zone}).", messages.INFO
             )

@@ -1,6 +1,7 @@
 """Which pages each role is offered, and that nobody widens their own rights."""
 
 import datetime as dt
+import zoneinfo
 
 import pytest
 from django.contrib import admin
@@ -12,6 +13,7 @@ from contacts.models import Organisation
 from contacts.permissions import ADMINISTRATORS, DATA_PROTECTION_OFFICERS, SystemRight, grant
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
 from kore_site.sidebar import sidebar
+from sync.services.schedules import NIGHT
 
 from ..factories import TicketSystemFactory, UserFactory
 
@@ -156,6 +158,9 @@ def test_the_organisations_list_leads_to_its_form_and_saving_says_when_the_next_
         dt.time(3, 30),
     )
     assert "03:30 (America/New_York)" in page.text
+    night = Schedule.objects.get(name=NIGHT)
+    begins = night.next_run.astimezone(zoneinfo.ZoneInfo("America/New_York"))
+    assert (begins.hour, begins.minute) == (3, 30)
 
 
 @pytest.mark.parametrize(
