@@ -131,4 +131,6 @@ def measure(count: int) -> dict[str, object]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=100_000)
-    print(json.dumps(measure(parser.parse_args().rows)))
+    figure = measure(parser.parse_args().rows)
+    print(json.dumps(figure))
+    sys.exit(0 if figure["met"] else 1)

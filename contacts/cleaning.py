@@ -26,6 +26,7 @@ PLACEHOLDER_DOMAINS = frozenset(("none.com", "noemail.com", "nomail.com", "na.co
 PLACEHOLDER_BIRTHS = frozenset((date(1900, 1, 1), date(1901, 1, 1), date(1970, 1, 1)))
 FIRST_BIRTH_YEAR = 1890
 YEARS = range(1900, 2200)
+MOST_REMEMBERED = 20_000  # values of a column
 
 _ODD = re.compile("[\x00-\x1f\x7f-\x9f\ufffd]|\\s\\s")
 _CONTROL = re.compile("[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f]")
@@ -65,22 +66,27 @@ class Reading:
 
 @dataclass(frozen=True)
 class Column:
-    """One column of a file. `read` takes the cleaned text, never blank, and may raise Unreadable."""
+    """One column of a file. `read` takes the cleaned text, never blank, and may raise Unreadable.
+
+    `repeats` when many rows hold the same value: what was read of it once is remembered.
+    """
 
     name: str
     read: Callable[[str, Reading], Any]
     limit: int = 200
     is_required: bool = False
     blank: Any = ""
+    repeats: bool = False
 
     def value_of(self, text: str, reading: Reading) -> Any:
         """The value that a tidy text stands for; placeholders are blank. Raises Unreadable."""
-        if not text or (len(text) <= LONGEST_PLACEHOLDER and text.lower() in PLACEHOLDERS):
+        length = len(text)
+        if not length or (length <= LONGEST_PLACEHOLDER and text.lower() in PLACEHOLDERS):
             value = self.blank
-        elif len(text) > self.limit:
-            raise Unreadable(f"It is {len(text):,} characters long; {self.limit} are the most.")
+        elif length > self.limit:
+            raise Unreadable(f"It is {length:,} characters long; {self.limit} are the most.")
         else:
-            value = self.read(text, reading)
+            value = self.read(text, reading) if self.read is not read_text else text
         if self.is_required and value == self.blank:
             raise Unreadable("It is blank, and must not be.")
         return value
@@ -98,11 +104,11 @@ class RowCleaner(Generic[Row]):
     make: Callable[[list[Any]], Row]
     reading: Reading
     width: int
-    _present: list[tuple[int, int, Column]] = field(init=False)
+    _present: list[tuple[int, int, Column, dict[str, Any]]] = field(init=False)
 
     def __post_init__(self) -> None:
         self._present = [
-            (index, self.positions[column.name], column)
+            (index, self.positions[column.name], column, {"": column.blank} if not column.is_required else {})
             for index, column in enumerate(self.columns, start=1)
             if column.name in self.positions
         ]
@@ -119,19 +125,25 @@ class RowCleaner(Generic[Row]):
         is_odd = not everything.isascii() or _ODD.search(everything) is not None
         values = self._template.copy()
         values[0] = line
-        for index, position, column in self._present:
+        for index, position, column, remembered in self._present:
             text = cells[position]
+            if text in remembered:
+                values[index] = remembered[text]
+                continue
             try:
-                text = tidy(text) if is_odd else text.strip()
-                value = column.value_of(text, self.reading)
+                tidied = tidy(text) if is_odd else text.strip()
+                value = values[index] = column.value_of(tidied, self.reading)
             except Unreadable as why:
                 return Refusal(line, column.name, text, str(why))
-            values[index] = value
+            if column.repeats and len(remembered) < MOST_REMEMBERED:
+                remembered[text] = value
         return self.make(values)
 
 
 def tidy(text: str) -> str:
     """The text with each run of blanks as one, composed letters, and nothing invisible."""
+    if text.isascii() and not _ODD.search(text):
+        return text.strip()
     if "\ufffd" in text:
         raise Unreadable("A character was lost: the file was saved in another encoding once.")
     if control := _CONTROL.search(text):

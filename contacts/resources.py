@@ -21,6 +21,7 @@ _READERS = {
     "date_of_birth": read_birth,
     "language": read_language,
 }
+_UNLIKELY_TWICE = ("email", "phone", "mobile", "address1", "external_customer_id")
 _LONGEST_NOTATION = 60  # of countries and dates, which are stored in other ways than written
 
 
@@ -32,6 +33,7 @@ def _detail(name: str) -> Column:
         _READERS.get(name, read_text),
         limit=_LONGEST_NOTATION if reads_otherwise else field.max_length,
         blank=field.get_default(),
+        repeats=name not in _UNLIKELY_TWICE,
     )
 
 
