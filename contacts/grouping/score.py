@@ -320,7 +320,7 @@ def email_sql() -> tuple[str, str]:
 
 
 def beyond_names_sql(*, but: str = "") -> str:
-    """SQL over `scored`: something but names (and `but`) speaks for the pair; names never suffice (R-CM-6)."""
+    """SQL over `scored`: something but names (and `but`) speaks for the pair: names never suffice."""
     keys = [c.key for c in COMPARISONS if c.key not in (*NAME_COMPARISONS, but)]
     return "(" + " or ".join(f"w_{key} > 0" for key in keys) + ")"
 
