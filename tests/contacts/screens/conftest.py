@@ -1,5 +1,6 @@
 """People at the screen, and the contacts they look at."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -59,6 +60,11 @@ def person() -> Callable[..., Contact]:
         return contact
 
     return make
+
+
+def text_of(response) -> str:
+    """The page without the CSRF token, which differs from call to call."""
+    return re.sub(r'(?<=name="csrfmiddlewaretoken" value=")\w+', "", response.content.decode())
 
 
 def refs_of(contact: Contact) -> list[int]:
