@@ -6,4 +6,4 @@ if [ ! -x /usr/bin/chromium ] || [ ! -x /usr/bin/chromedriver ]; then
 	echo "No Chromium with its driver here (Debian: chromium, chromium-driver): the browser tests are left out."
 	browsers="not browser"
 fi
-exec .venv/bin/python -m pytest -n auto -m "$browsers" "$@"
+exec .venv/bin/python -m pytest -n auto --dist loadgroup -m "$browsers" "$@"

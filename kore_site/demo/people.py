@@ -116,9 +116,9 @@ def _fans(dice: random.Random, *, today: dt.date) -> Iterator[Fan]:
         home, former_home = _home(dice, landlines), _home(dice, landlines)
         surname = dice.choices(names.SURNAMES, weights)[0]
         moved = dice.random() < 0.14
-        shared = _mailbox(f"the{surname}s", taken, dice) if dice.random() < 0.08 else ""
-        for member in range(dice.choice(_HOUSEHOLD_SIZES)):
-            given = dice.choice(names.GIVEN_NAMES)
+        shared = _mailbox(f"the{surname.rstrip('s')}s", taken, dice) if dice.random() < 0.08 else ""
+        household = dice.sample(names.GIVEN_NAMES, k=dice.choice(_HOUSEHOLD_SIZES))
+        for member, given in enumerate(household):
             last_name = surname if dice.random() < 0.9 else dice.choices(names.SURNAMES, weights)[0]
             number += 1
             yield Fan(
@@ -161,14 +161,12 @@ def _personal_mailbox(given: Sequence[str], surname: str, taken: set[str], dice:
 
 
 def _mailbox(local: str, taken: set[str], dice: random.Random) -> str:
-    """An address nobody else has."""
+    """An address nobody else has, not even at another host."""
     local = local.lower().replace("'", "").replace(" ", "")
-    while True:
-        address = f"{local}@{dice.choice(names.MAIL_HOSTS)}"
-        if address not in taken:
-            taken.add(address)
-            return address
+    while local in taken:
         local += dice.choice(string.digits)
+    taken.add(local)
+    return f"{local}@{dice.choice(names.MAIL_HOSTS)}"
 
 
 def _systems_of(fan: Fan, dice: random.Random) -> list[System]:
