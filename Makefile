@@ -11,7 +11,7 @@ ARGS ?=
 PY := .venv/bin/python
 RUN_PINS := .venv/.run-$(shell cat requirements.txt | cksum | tr ' ' '-')
 DEV_PINS := .venv/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum | tr ' ' '-')
-PIP := $(PY) -m pip install --quiet --disable-pip-version-check
+PIP := $(PY) -m pip install -qq --disable-pip-version-check
 
 .DELETE_ON_ERROR:
 .PHONY: demo test test-postgres lint bench pins

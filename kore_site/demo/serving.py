@@ -25,10 +25,10 @@ _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class PortTaken(Exception):
-    """Another program listens there."""
+    """Nothing of ours can listen there; says why."""
 
-    def __init__(self, port: int) -> None:
-        super().__init__(f"Port {port} is taken by another program. Choose another one with --port.")
+    def __init__(self, port: int, *, why: str = "is taken by another program") -> None:
+        super().__init__(f"Port {port} {why}. Choose another one with --port.")
 
 
 class ChildStopped(Exception):
@@ -92,6 +92,10 @@ def check_port(port: int) -> None:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
+        except OverflowError:
+            raise PortTaken(port, why="is none: ports end at 65535") from None
+        except PermissionError:
+            raise PortTaken(port, why="is for administrators only") from None
         except OSError:
             raise PortTaken(port) from None
 
