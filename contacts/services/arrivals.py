@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple, TypeVar
 
 from django.contrib.auth.models import User
@@ -163,14 +163,16 @@ def _admit_chunk(
 ) -> Admitted:
     take_turns(system)
     plan = _plan(chunk, _stored(chunk, system=system, lock=True), system=system, way_in=way_in)
+    if not (plan.new or plan.changed):
+        return plan.result
     new_ids = dict(zip(plan.new, reserve_ids(SystemRef, len(plan.new)), strict=True))
     ids = {**{ref: plan.states[ref][0] for ref in plan.changed}, **new_ids}
     _write_refs(plan, new_ids, system=system, now=now)
     who = (way_in.value, actor.pk if actor else None, job.pk if job else None, now)
-    insert_rows(FieldChange, _HISTORY, ((pk, "", "", "", *who) for pk in new_ids.values()))
-    insert_rows(FieldChange, _HISTORY, ((ids[ref], *change, *who) for ref, *change in plan.told))
-    if ids:
-        _follow_up(plan, ids, system=system, way_in=way_in, now=now)
+    creations = ((pk, "", "", "", *who) for pk in new_ids.values())
+    changes = ((ids[ref], *change, *who) for ref, *change in plan.told)
+    insert_rows(FieldChange, _HISTORY, chain(creations, changes))
+    _follow_up(plan, ids, system=system, way_in=way_in, now=now)
     return plan.result
 
 

@@ -92,12 +92,13 @@ def _admit_chunk(
 ) -> Admitted:
     take_turns(system)
     plan = _plan(chunk, system=system, way_in=way_in)
+    if not plan.touched_refs:
+        return plan.result
     insert_rows(Purchase, ("system", *_WRITTEN), ((system.pk, *plan.states[key][1:]) for key in plan.new))
     changed = [plan.states[key] for key in plan.changed]
     update_rows(Purchase, _WRITTEN, ((*values, pk) for pk, *values in changed))
-    if plan.touched_refs:
-        refresh_sums(plan.touched_refs, now=now)
-        guards.tell_written(sorted(plan.touched_refs), system=system, way_in=way_in, now=now)
+    refresh_sums(plan.touched_refs, now=now)
+    guards.tell_written(sorted(plan.touched_refs), system=system, way_in=way_in, now=now)
     return plan.result
 
 
