@@ -1,5 +1,6 @@
 """Serves the web pages and runs the cluster as children of one command, until it is told to stop."""
 
+import logging
 import os
 import signal
 import socket
@@ -168,6 +169,7 @@ def _web_answers(port: int) -> bool:
 
 def _answer_to_a_task() -> Callable[[], bool]:
     """Give the cluster something to do; answers True once it has done it, and clears it away."""
+    logging.getLogger("django-q").setLevel(logging.WARNING)  # else it speaks into the progress line
     task = async_task("math.sqrt", 1)
 
     def answered() -> bool:
