@@ -193,30 +193,36 @@ class _Xlsx:
             self._sheet = book.worksheets[0]
             self._total = self._sheet.max_row or 0
             self._sheet.reset_dimensions()
-            self._rows = enumerate(self._sheet.iter_rows(values_only=True, max_col=MOST_COLUMNS), start=1)
-            self._start, self.header = next(
-                ((line, cells) for line, cells in self._texts() if any(cells)), (0, [])
-            )
+            self._first, self.header = self._begin()
         except FileRefused:
             raise
         except Exception as error:  # whatever openpyxl trips over, the file is to blame
             raise FileRefused("The XLSX file is damaged; save it again, or as CSV.") from error
-        while self.header and not self.header[-1]:
-            self.header.pop()
         if not self.header:
             raise FileRefused("The first sheet is empty.")
 
-    def _texts(self) -> Iterator[tuple[int, list[str]]]:
-        for line, values in self._rows:
+    def _begin(self) -> tuple[int, list[str]]:
+        """The number after the first line that holds something, and its names."""
+        for line, names in self._texts(1, MOST_COLUMNS):
+            while names and not names[-1]:
+                names.pop()
+            if names:
+                return line + 1, names
+        return 1, []
+
+    def _texts(self, first: int, width: int) -> Iterator[tuple[int, list[str]]]:
+        cells = self._sheet.iter_rows(min_row=first, max_col=width, values_only=True)
+        for line, values in enumerate(cells, start=first):
             yield line, [_cell_text(value) for value in values]
 
     def rows(self) -> Iterator[tuple[int, list[str]] | Refusal]:
         width = len(self.header)
         try:
-            for line, cells in self._texts():
+            for line, cells in self._texts(self._first, width + 1):
                 self._done = line / self._total if self._total else 0
                 if any(cells):
-                    yield line, cells + [""] * (width - len(cells))
+                    padded = cells + [""] * (width - len(cells))
+                    yield line, padded if any(padded[width:]) else padded[:width]
         except Exception as error:
             raise FileRefused("The XLSX file is damaged further down; save it again, or as CSV.") from error
 
