@@ -223,7 +223,9 @@ def similar(column: str, threshold: float) -> str:
 
 
 # Mary Ann and Mary Jane are not one Mary: the first word stands for the whole only where one side has one.
-NICKNAMES = "((ft_l = fn_l or ft_r = fn_r) and (ft_l = ft_r or list_has_any(roots_l, roots_r)))"
+# Most names have no nickname; that is no reason not to know whether two of them agree.
+_COMMON_ROOT = "coalesce(list_has_any(roots_l, roots_r), false)"
+NICKNAMES = f"((ft_l = fn_l or ft_r = fn_r) and (ft_l = ft_r or {_COMMON_ROOT}))"
 SWAPPED = in_turn(
     "fn_l <> fn_r and ln_l <> ln_r",
     "jaro_winkler_similarity(fn_l, ln_r) >= 0.9",
