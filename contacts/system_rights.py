@@ -56,8 +56,8 @@ def right_holders(system: TicketSystem) -> list[Holder]:
         .prefetch_related("group__user_set")
         .order_by("group__name")
     )
-    for grant in through_groups:
-        note(grant.group.user_set.all(), grant.permission.codename, grant.group.name)
+    for given in through_groups:
+        note(given.group.user_set.all(), given.permission.codename, given.group.name)
     for user in User.objects.filter(is_superuser=True):
         for right in rights:
             note([user], right, SUPERUSER)

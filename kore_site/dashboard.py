@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
@@ -106,7 +106,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
-def forget_overview(user: User) -> None:
+def forget_overview(user: User | AnonymousUser) -> None:
     """Have this person's next overview count afresh."""
     nights = _nights(timezone.now()) if user.has_perm("sync.view_nightrun") else []
     forget_figures(systems_with(user, SystemRight.VIEW), since=last_change(nights))
@@ -194,14 +194,14 @@ def _recent_contacts(request: HttpRequest) -> list[tuple[int, str, list[TicketSy
     return [_recent(visible[pk]) for pk in ids if pk in visible]
 
 
-def _recent(contact: Contact) -> tuple[int, str, list[TicketSystem]]:
+def _recent(contact: Any) -> tuple[int, str, list[TicketSystem]]:
     golden = golden_of(contact.visible_mappings, contact.pins.all())
     name = " ".join(golden[field].value for field in ("first_name", "last_name") if golden.get(field))
     systems = {mapping.system_ref.system for mapping in contact.visible_mappings}
     return contact.pk, name.strip(), sorted(systems, key=lambda system: (system.rank, system.code))
 
 
-def _jobs(user: User) -> list[tuple[Job, Share]]:
+def _jobs(user: User | AnonymousUser) -> list[tuple[Job, Share]]:
     """Jobs that are not finished, over systems the person may see, with how far they are."""
     if not user.has_perm("contacts.view_job"):
         return []
@@ -210,7 +210,7 @@ def _jobs(user: User) -> list[tuple[Job, Share]]:
 
 
 def _first_steps(
-    user: User, systems: Sequence[TicketSystem], figures: Figures, nights: Sequence[NightLine]
+    user: User | AnonymousUser, systems: Sequence[TicketSystem], figures: Figures, nights: Sequence[NightLine]
 ) -> list[FirstStep]:
     """What to do on a fresh install, in order; nothing once records were imported and grouped."""
     made = any(system.kind != TicketSystem.Kind.HAND for system in systems)

@@ -8,6 +8,7 @@ UNFOLD = {
     "SITE_HEADER": "Kore",
     "SITE_SYMBOL": "join_inner",
     "SITE_URL": None,
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": "kore_site.sidebar.favicon"}],
     "SHOW_HISTORY": False,
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": False,

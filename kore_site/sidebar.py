@@ -113,6 +113,11 @@ def overview_css(request: HttpRequest) -> str:
     return static("kore/overview.css")
 
 
+def favicon(request: HttpRequest) -> str:
+    """Address of the mark that a browser shows on its tab."""
+    return static("kore/favicon.svg")
+
+
 def _entry_of_page(path: str) -> Entry | None:
     """The entry whose address covers the page; the longest, since "add" stands below its list."""
     known = _registered()

@@ -136,8 +136,8 @@ def _summed(steps: Iterable[NightStep], name: str) -> int:
 
 
 def _read_step(step: NightStep, *, now: datetime, sentence: str) -> StepLine:
-    running = step.state == RunState.RUNNING and step.started_at is not None
-    seconds = (now - step.started_at).total_seconds() if running else step.seconds
+    began = step.started_at if step.state == RunState.RUNNING else None
+    seconds = (now - began).total_seconds() if began else step.seconds
     share = min(1.0, step.done / step.total) if step.total else float(step.state == RunState.DONE)
     return StepLine(
         name=step.name,
@@ -148,7 +148,7 @@ def _read_step(step: NightStep, *, now: datetime, sentence: str) -> StepLine:
         total=step.total,
         percent=round(share * 100),
         seconds=seconds,
-        seconds_left=round(seconds / share - seconds) if running and share > 0 else None,
+        seconds_left=round(seconds / share - seconds) if began and share > 0 else None,
         counts=[(name.replace("_", " "), value) for name, value in step.counts.items()],
         error=step.error,
     )

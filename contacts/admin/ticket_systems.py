@@ -42,9 +42,10 @@ class TicketSystemForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        if "kind" in self.fields:
+        kind = self.fields.get("kind")
+        if isinstance(kind, forms.ChoiceField):
             kinds = [choice for choice in TicketSystem.Kind.choices if choice[0] != TicketSystem.Kind.HAND]
-            self.fields["kind"].choices = kinds
+            kind.choices = kinds
 
 
 class SystemList(PerSystemChangeList):
@@ -57,7 +58,7 @@ class SystemList(PerSystemChangeList):
         )
         counted = dict(refs)
         visible = systems_with(request.user, SystemRight.VIEW)
-        self.result_list = list(self.result_list)
+        self.result_list: list[Any] = list(self.result_list)
         for system in self.result_list:
             system.ref_count = counted.get(system.pk, 0) if system.pk in visible else None
 

@@ -15,13 +15,14 @@ for model in (Success, Failure, OrmQ, Schedule):
     admin.site.unregister(model)
 
 
-class ReadByAdministrators:
+class ReadByAdministrators(ModelAdmin):
     """Read-only, and for administrators alone.
 
     A task and a schedule name a function and its arguments, which the cluster calls: whoever could write one
     could run anything. Results and errors may quote what a task worked on.
     """
 
+    page_title: str
     list_per_page = 50
     list_fullwidth = True
     compressed_fields = True
@@ -55,28 +56,28 @@ class ReadByAdministrators:
 
 
 @admin.register(Success)
-class DoneAdmin(ReadByAdministrators, ModelAdmin, TaskAdmin):
+class DoneAdmin(ReadByAdministrators, TaskAdmin):
     page_title = "Background tasks: done"
     list_display = ("name", "func", "started", "stopped", "time_taken")
     list_filter = ()
 
 
 @admin.register(Failure)
-class FailedAdmin(ReadByAdministrators, ModelAdmin, FailAdmin):
+class FailedAdmin(ReadByAdministrators, FailAdmin):
     page_title = "Background tasks: failed"
     list_display = ("name", "func", "started", "stopped", "short_result")
     list_filter = ()
 
 
 @admin.register(OrmQ)
-class WaitingAdmin(ReadByAdministrators, ModelAdmin, QueueAdmin):
+class WaitingAdmin(ReadByAdministrators, QueueAdmin):
     page_title = "Background tasks: waiting"
     list_display = ("name", "func", "lock")
     list_filter = ()
 
 
 @admin.register(Schedule)
-class PlannedAdmin(ReadByAdministrators, ModelAdmin, ScheduleAdmin):
+class PlannedAdmin(ReadByAdministrators, ScheduleAdmin):
     """The night's time is changed in the organisation's settings, which re-plans it."""
 
     page_title = "Schedule"

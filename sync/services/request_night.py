@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
 from django_q.models import OrmQ, Schedule
 from django_q.tasks import async_task
@@ -54,7 +54,7 @@ def cluster_signs(*, now: datetime) -> ClusterSigns:
 
 
 @transaction.atomic
-def request_night(*, by: User, now: datetime) -> None:
+def request_night(*, by: User | AnonymousUser, now: datetime) -> None:
     """File the night for the cluster; nothing runs here.
 
     Raises NightIsUnderWay or NightIsFiled. Two callers at once file one night: the organisation's row is
