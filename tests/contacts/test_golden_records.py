@@ -61,7 +61,7 @@ def test_the_stored_values_are_those_that_golden_of_gives():
 
 
 def test_a_changed_contact_is_noted_for_the_crm_and_an_unchanged_one_is_not():
-    Organisation.objects.create(is_crm_connected=True)
+    Organisation.objects.update_or_create(defaults={"is_crm_connected": True})
     first, _second = two_refs_of_one_person()
     other = MappingFactory()
 
