@@ -40,14 +40,6 @@ def test_an_e_mail_under_clearly_different_names_waits_for_a_person():
 
 
 @pytest.mark.req("C-5")
-def test_names_without_any_known_nickname_clash_as_clearly_as_others():
-    theresa = {"first_name": "Theresa", "last_name": "Robinson", "email": "robinsons@example.org"}
-    chidi = theresa | {"first_name": "Chidi"}
-
-    assert grouped(theresa, chidi) == [{1}, {2}]
-
-
-@pytest.mark.req("C-5")
 def test_an_e_mail_under_two_first_names_without_nicknames_waits_for_a_person_too():
     bethan = {"first_name": "Bethan", "last_name": "Ferrier", "email": "ferriers@example.org"}
 
