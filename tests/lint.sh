@@ -16,5 +16,5 @@ if [ -n "$(templates)" ]; then
 fi
 step $bin/lint-imports
 step $bin/python manage.py makemigrations --check --dry-run
-step $bin/mypy kore_site sync gdpr ticketing contacts
+step $bin/mypy
 step $bin/python -m tests.requirements_report --check
