@@ -203,6 +203,15 @@ def test_a_reps_first_page_searches_and_lists_their_systems_without_the_night(cl
         assert hidden not in page.text
 
 
+def test_a_rep_who_sees_every_system_still_begins_with_the_search(client):
+    system = TicketSystemFactory()
+    rep = UserFactory(role=SALES_REPS)
+    grant(rep, SystemRight.VIEW, on=system)
+    client.force_login(rep)
+
+    assert "Find a fan" in client.get(INDEX).text
+
+
 @pytest.mark.req("R-MDB-16")
 def test_contacts_opened_last_are_ids_in_the_session_and_shown_as_the_right_allows(client):
     ours, theirs = TicketSystemFactory(), TicketSystemFactory()
