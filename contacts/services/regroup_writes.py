@@ -75,8 +75,8 @@ def write_changes(
     made = sorted({p.to for p in placements} - set(contact_ids))
     changed = [placement for placement in placements if placement.is_changed]
     _write_mappings(changed, now=now)
-    _insert_contacts(made, now=now)
     left = _move_pins(changed)
+    _insert_contacts(made, now=now)
     _record_moves(changed, pins_left=left, run=run, now=now)
     lead_on([(p.member.ref_id, p.member.contact_id, p.to) for p in placements], retired=gone, now=now)
     Contact.objects.filter(pk__in=gone).delete()
@@ -189,7 +189,7 @@ def _write_mappings(changed: Sequence[Placement], *, now: datetime) -> None:
 
 
 def _insert_contacts(contact_ids: Sequence[int], *, now: datetime) -> None:
-    """The new Contacts with their golden values; their mappings stand already (the keys are deferred)."""
+    """The new Contacts with their golden values: their mappings and pins stand already (keys are deferred)."""
     insert_rows(
         Contact,
         ["id", "since", *DETAIL_FIELDS],

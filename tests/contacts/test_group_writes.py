@@ -276,6 +276,19 @@ def test_a_pin_leaves_with_its_ref_and_yields_to_one_that_stands():
     assert sorted(Move.objects.filter(system_ref=c).latest("pk").pins) == ["email", "last_name"]
 
 
+@pytest.mark.req("D-7")
+def test_a_pin_that_leaves_for_a_new_contact_decides_there():
+    a, b, c = three_refs()
+    SystemRef.objects.filter(pk=b).update(last_name="Found first")
+    SystemRef.objects.filter(pk=c).update(last_name="Pinned")
+    carry_out({a: a, b: a, c: a})
+    pin(c, "last_name")
+
+    carry_out({a: a, b: b, c: b})
+
+    assert Contact.objects.get(mappings=c).last_name == "Pinned"
+
+
 @pytest.mark.parametrize(
     ("pairs", "causes"),
     [((), ["split", "joined"]), ("never", ["decision", "decision"])],
