@@ -29,7 +29,8 @@ class CappedPaginator(Paginator):
 
     @cached_property
     def count(self) -> int:
-        return self.object_list.order_by()[: COUNTED_UP_TO + 1].count()
+        rows: Any = self.object_list
+        return rows.order_by()[: COUNTED_UP_TO + 1].count()
 
     @property
     def shown_count(self) -> str:
@@ -85,7 +86,7 @@ class PerSystemChangeList(ChangeList):
         if isinstance(spec, SimpleListFilter):
             chosen = spec.value()
             choices = [Choice(str(v), str(label), str(v) == chosen) for v, label in spec.lookup_choices]
-            return Tool(str(spec.title), spec.parameter_name, choices, bool(chosen))
+            return Tool(str(spec.title), spec.parameter_name or "", choices, bool(chosen))
         found = list(spec.choices(self))
         choices = [Choice(c["query_string"], str(c["display"]), bool(c["selected"])) for c in found]
         return Tool(str(spec.title), "", choices, not choices[0].is_chosen)
@@ -136,7 +137,8 @@ class PerSystemAdmin(ModelAdmin):
     actions = None
 
     def get_queryset(self, request: HttpRequest) -> QuerySet:
-        return super().get_queryset(request).visible_to(request.user)
+        rows: Any = super().get_queryset(request)
+        return rows.visible_to(request.user)
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return PerSystemChangeList

@@ -11,7 +11,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import ORDER_VAR
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -71,7 +71,8 @@ class ContactList(PerSystemChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.result_list = self.result_list.with_visible_refs(request.user)
+        found: Any = self.result_list  # type: ignore[has-type]
+        self.result_list = found.with_visible_refs(request.user)
         sees_all = sees_every_system(request.user)
         self.rows = [_row(contact, sees_all=sees_all) for contact in self.result_list]
 
@@ -110,7 +111,7 @@ class ContactAdmin(PerSystemAdmin):
         return ("group_id",)
 
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet, search_term: str
+        self, request: HttpRequest, queryset: Any, search_term: str
     ) -> tuple[QuerySet, bool]:
         if not search_term.strip():
             return queryset, False
@@ -131,9 +132,10 @@ class ContactAdmin(PerSystemAdmin):
         """The role's permission, and a hand system whose records the user may change."""
         if not super().has_add_permission(request):
             return False
-        if not hasattr(request, "_may_enter"):
-            request._may_enter = units_of(request.user).exists()
-        return request._may_enter
+        known = request.__dict__
+        if "_may_enter" not in known:
+            known["_may_enter"] = units_of(request.user).exists()
+        return known["_may_enter"]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
         """A contact by hand; an e-mail that others have is saved on the second, knowing click (R-DOO-14)."""
@@ -152,7 +154,7 @@ class ContactAdmin(PerSystemAdmin):
         context |= {"form": form, "notice": notice, "title": "Add contact", "crumbs": crumbs}
         return TemplateResponse(request, "contacts/add_contact.html", context)
 
-    def has_change_permission(self, request: HttpRequest, obj: Contact | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
     def change_view(
@@ -194,16 +196,16 @@ class ContactAdmin(PerSystemAdmin):
         return ", ".join(system.code for system, _count in _badges(contact))
 
     @admin.display(description="Spent")
-    def spent(self, contact: Contact) -> Decimal:
+    def spent(self, contact: Any) -> Decimal:
         return sum((m.system_ref.spent_total for m in contact.visible_mappings), Decimal(0))
 
     @admin.display(description="Last purchase")
-    def last_purchase(self, contact: Contact) -> datetime | None:
+    def last_purchase(self, contact: Any) -> datetime | None:
         bought = [m.system_ref.last_purchased_at for m in contact.visible_mappings]
         return max(filter(None, bought), default=None)
 
 
-def _row(contact: Contact, *, sees_all: bool) -> Row:
+def _row(contact: Any, *, sees_all: bool) -> Row:
     mappings = contact.visible_mappings
     if sees_all:
         values = {field: getattr(contact, field) for field in _STORED}
@@ -221,7 +223,7 @@ def _row(contact: Contact, *, sees_all: bool) -> Row:
     )
 
 
-def _badges(contact: Contact) -> list[tuple[TicketSystem, str]]:
+def _badges(contact: Any) -> list[tuple[TicketSystem, str]]:
     """Each visible system once, with the number of its refs where there are several."""
     counts = Counter(mapping.system_ref.system for mapping in contact.visible_mappings)
     in_order = sorted(counts.items(), key=lambda item: (item[0].rank, item[0].code))

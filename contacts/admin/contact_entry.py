@@ -3,7 +3,6 @@
 from typing import Any
 
 from django import forms
-from django.contrib.auth.models import User
 from django.http import HttpRequest
 
 from contacts.models import BusinessUnit, Contact, TicketSystem
@@ -23,7 +22,7 @@ ROWS = (
 )
 
 
-def units_of(user: User) -> Any:
+def units_of(user: Any) -> Any:
     """The units whose hand system the user may change records of."""
     systems = TicketSystem.objects.visible_to(user).visible_to(user, SystemRight.CHANGE)
     hand = systems.filter(kind=TicketSystem.Kind.HAND)
@@ -42,10 +41,11 @@ class EntryForm(forms.ModelForm):
         model = Contact
         fields = DETAIL_FIELDS
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.user = user
-        self.fields["unit"].queryset = units_of(user)
+        unit: Any = self.fields["unit"]
+        unit.queryset = units_of(user)
         self.fields["first_name"].widget.attrs["autofocus"] = True
         self.fields["email"].widget.input_type = "email"
         for name, field in self.fields.items():

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import QuerySet, Subquery
+from django.db.models import Model, Subquery
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.html import format_html
@@ -12,7 +12,8 @@ from django.utils.safestring import SafeString
 
 from contacts.admin_access import PerSystemAdmin, VisibleSystemFilter, organisation_of
 from contacts.models import Organisation, SystemRef
-from contacts.models.person_details import DETAIL_FIELDS
+from contacts.models.person_details import DETAIL_FIELDS, name_of
+from contacts.models.system_ref import SystemRefQuerySet
 from contacts.templatetags.kore import moment, money, system_badge
 
 
@@ -23,7 +24,7 @@ class PlacedFilter(admin.SimpleListFilter):
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return [("yes", "in a contact"), ("no", "waiting for tonight")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: Any) -> SystemRefQuerySet:
         if self.value() == "no":
             return queryset.unplaced()
         return queryset.exclude(mapping=None) if self.value() == "yes" else queryset
@@ -43,22 +44,22 @@ class SystemRefAdmin(PerSystemAdmin):
     ordering = ("-pk",)
     change_form_template = "admin/contacts/systemref/change_form.html"
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet:
+    def get_queryset(self, request: HttpRequest) -> SystemRefQuerySet:
         currency = Organisation.objects.values("currency")[:1]
         return super().get_queryset(request).annotate(currency=Subquery(currency))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def has_change_permission(self, request: HttpRequest, obj: SystemRef | None = None) -> bool:
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
 
     def get_sortable_by(self, request: HttpRequest) -> tuple[str, ...]:
         return ("badge", "name", "email", "city", "updated")
 
     def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet, search_term: str
-    ) -> tuple[QuerySet, bool]:
+        self, request: HttpRequest, queryset: SystemRefQuerySet, search_term: str
+    ) -> tuple[SystemRefQuerySet, bool]:
         if not search_term.strip():
             return queryset, False
         return queryset.search(search_term, default_country=organisation_of(request).default_country), False
@@ -107,7 +108,7 @@ class SystemRefAdmin(PerSystemAdmin):
         return format_html('<a class="k-link" href="{}">{}</a>', address, mapping.contact_id)
 
     @admin.display(description="Spent")
-    def spent(self, ref: SystemRef) -> str:
+    def spent(self, ref: Any) -> str:
         return money(ref.spent_total, ref.currency) if ref.spent_total else "–"
 
     @admin.display(description="Updated there", ordering="updated_at")
@@ -117,5 +118,5 @@ class SystemRefAdmin(PerSystemAdmin):
 
 def _details(ref: SystemRef) -> list[tuple[str, str | datetime]]:
     """The filled details with their names, in the order of every screen."""
-    names = ((str(SystemRef._meta.get_field(field).verbose_name), field) for field in DETAIL_FIELDS)
+    names = ((name_of(field), field) for field in DETAIL_FIELDS)
     return [(name, value) for name, field in names if (value := getattr(ref, field))]

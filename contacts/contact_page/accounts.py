@@ -7,8 +7,8 @@ from typing import Any
 from contacts.contact_page.differences import Difference, difference
 from contacts.contact_page.parts import Shown
 from contacts.models import Mapping as Placement
-from contacts.models import PersonDetails, SystemRef
-from contacts.models.person_details import DETAIL_FIELDS
+from contacts.models import SystemRef
+from contacts.models.person_details import DETAIL_FIELDS, name_of
 
 _ALWAYS = ("first_name", "last_name", "email", "phone", "mobile")
 
@@ -36,7 +36,7 @@ def accounts(shown: Shown) -> Mapping[str, Any]:
     """What partials/accounts.html shows. Fields that no ref fills are named together below the table."""
     lines, blank = [], []
     for field in DETAIL_FIELDS:
-        label = str(PersonDetails._meta.get_field(field).verbose_name)
+        label = name_of(field)
         if field not in _ALWAYS and not any(getattr(ref, field) for ref in shown.refs.values()):
             blank.append(label)
             continue

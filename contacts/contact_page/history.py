@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from contacts.contact_page.parts import Shown
-from contacts.models import FieldChange, Move, PersonDetails, SystemRef
+from contacts.models import FieldChange, Move, SystemRef
+from contacts.models.person_details import DETAIL_FIELDS, name_of
 
 LINES = 60
 
@@ -74,19 +75,15 @@ def _changed(change: FieldChange, shown: Shown) -> HistoryLine:
     by = change.get_origin_display()
     if change.actor:
         by = f"{change.actor.get_full_name() or change.actor.username}, {by}"
-    what = str(PersonDetails._meta.get_field(change.field).verbose_name) if _is_detail(change.field) else ""
+    what = name_of(change.field) if change.field in DETAIL_FIELDS else change.field or "came in"
     return HistoryLine(
         at=change.at,
         ref=shown.refs[change.system_ref_id],
-        what=what or change.field or "came in",
+        what=what,
         before=change.before,
         after=change.after,
         by=by,
     )
-
-
-def _is_detail(field: str) -> bool:
-    return field in {f.name for f in PersonDetails._meta.local_fields}
 
 
 def _moved(move: Move, shown: Shown) -> HistoryLine:

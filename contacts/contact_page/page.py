@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
@@ -13,6 +13,9 @@ from contacts.admin_access import organisation_of
 from contacts.contact_page.parts import Badge, Panel, Shown, declared
 from contacts.models import Contact, FieldChange, SystemRef
 from contacts.models import Mapping as Placement
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 FIRST_PANEL = "accounts"
 HEADLINE = ("email", "phone", "mobile", "address1")
@@ -66,7 +69,7 @@ def what_is_shown(contact: Contact, request: HttpRequest, *, now: datetime) -> S
     mappings: Sequence[Placement] = loaded.visible_mappings
     return Shown(
         contact=loaded,
-        user=request.user,
+        user=cast("User", request.user),
         mappings=mappings,
         now=now,
         currency=organisation.currency,
@@ -90,8 +93,8 @@ def headlines(shown: Shown) -> list[Headline]:
         fields = _ADDRESS if field in _ADDRESS else (field,)
         changed = [changes[key] for f in (*fields, "") if (key := (golden.ref_id, f)) in changes]
         last = max(changed, key=lambda change: change.at, default=None)
-        key = "address" if field in _ADDRESS else field
-        found.append(Headline(key, value, shown.refs[golden.ref_id], last, key in pinned))
+        shown_as = "address" if field in _ADDRESS else field
+        found.append(Headline(shown_as, value, shown.refs[golden.ref_id], last, shown_as in pinned))
     return found
 
 

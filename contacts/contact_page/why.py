@@ -11,11 +11,12 @@ import pyarrow as pa
 
 from contacts.contact_page import drawing
 from contacts.contact_page.parts import Shown
-from contacts.contact_page.why_links import Explained, explain_link, in_words, settings_of
+from contacts.contact_page.why_links import Explained, Joint, explain_joint, in_words, settings_of
 from contacts.grouping import explain
 from contacts.grouping.records import LINK_SCHEMA
-from contacts.grouping.rules import MUST
 from contacts.models import GroupDecision, Link, SystemRef
+
+Pair = tuple[int, int]  # ref ids, the lower first
 
 MOST_DOTS = 48
 MOST_DOUBTS = 30
@@ -23,22 +24,22 @@ MOST_DOUBTS = 30
 
 def why_together(shown: Shown) -> Mapping[str, Any]:
     """What partials/why.html shows."""
-    links = _joined(shown)
-    parts = drawing.parts(list(shown.refs), list(links))
+    joints = _joined(shown)
+    parts = drawing.parts(list(shown.refs), list(joints))
     held = {ref for part in parts if len(part) > 1 for ref in part}
     # Someone who sees everything is shown a ref without a link as well: it is a fact, and hides nobody.
     drawn = [ref for ref in shown.refs if ref in held or (shown.sees_every_system and len(shown.refs) > 1)]
-    strengths = {pair: _strength(link) for pair, link in links.items()}
+    strengths = {pair: joint.strength for pair, joint in joints.items()}
     tree = drawing.spanning(strengths)
-    weakest = _weakest(links)
-    asked = _asked(shown, links)
+    weakest = _weakest(joints)
+    asked = _asked(shown, joints)
     shown_links = asked["path"] or sorted(tree, key=lambda pair: strengths[pair])
     return {
-        "drawing": _drawing(shown, drawn[:MOST_DOTS], links, weakest) if links else None,
+        "drawing": _drawing(shown, drawn[:MOST_DOTS], joints, weakest) if joints else None,
         "weakest": weakest if len(held) > 2 else None,
         "left_out": max(len(drawn) - MOST_DOTS, 0),
-        "links": [_explained(shown, links[pair], pair == weakest) for pair in shown_links],
-        "choices": [shown.refs[ref] for ref in drawn] if links and len(held) > 2 else [],
+        "links": [_explained(shown, joints, pair, weakest) for pair in shown_links],
+        "choices": [shown.refs[ref] for ref in drawn] if joints and len(held) > 2 else [],
         "asked": asked,
         "doubts": _doubts(shown, parts),
         "refs": len(shown.refs),
@@ -47,85 +48,77 @@ def why_together(shown: Shown) -> Mapping[str, Any]:
 
 def why_in_brief(shown: Shown) -> Mapping[str, Any]:
     """The drawing's facts in words, for beside the accounts."""
-    links = _joined(shown)
-    weakest = _weakest(links)
-    tree = drawing.spanning({pair: _strength(link) for pair, link in links.items()})
+    joints = _joined(shown)
+    weakest = _weakest(joints)
+    tree = drawing.spanning({pair: joint.strength for pair, joint in joints.items()})
     chosen = [weakest] if weakest else []
     chosen += [pair for pair in reversed(tree) if pair not in chosen]
     return {
-        "links": [_explained(shown, links[pair], pair == weakest) for pair in chosen[:4]],
+        "links": [_explained(shown, joints, pair, weakest) for pair in chosen[:4]],
         "more": max(len(chosen) - 4, 0),
         "refs": len(shown.refs),
     }
 
 
-def _joined(shown: Shown) -> dict[tuple[int, int], Link]:
-    """The joined links and must-decisions between the visible refs, by pair."""
+def _joined(shown: Shown) -> dict[Pair, Joint]:
+    """What joins the visible refs, by pair: the engine's links and people's must-decisions."""
     refs = list(shown.refs)
     if len(refs) < 2:
         return {}
     links = Link.objects.filter(left__in=refs, right__in=refs, decision=Link.Decision.JOINED)
-    found = {(link.left_id, link.right_id): link for link in links.select_related("model_version")}
     decisions = GroupDecision.objects.standing().filter(
         left__in=refs, right__in=refs, kind=GroupDecision.Kind.MUST
     )
-    for decision in decisions.select_related("author"):
-        pair = (decision.left_id, decision.right_id)
-        link = found.setdefault(
-            pair, Link(left_id=pair[0], right_id=pair[1], weight=0, household=0, evidence="")
-        )
-        link.decided = decision
-    return found
+    decided = {(d.left_id, d.right_id): d for d in decisions.select_related("author")}
+    found = {
+        (link.left_id, link.right_id): Joint(link, decided.pop((link.left_id, link.right_id), None))
+        for link in links.select_related("model_version")
+    }
+    return found | {pair: Joint(decision=decision) for pair, decision in decided.items()}
 
 
-def _strength(link: Link) -> float:
-    """As the engine ranks links; a person's decision holds above any score."""
-    return 1000.0 if _is_decided(link) else link.weight + link.household
-
-
-def _is_decided(link: Link) -> bool:
-    return hasattr(link, "decided") or link.rule == MUST
-
-
-def _weakest(links: Mapping[tuple[int, int], Link]) -> tuple[int, int] | None:
-    if len(links) < 2:
-        return next(iter(links), None)
-    weakest = explain.weakest_link(_table(links))
+def _weakest(joints: Mapping[Pair, Joint]) -> Pair | None:
+    """The pair whose loss would split the visible refs, the weakest of such; a single pair is one."""
+    if len(joints) < 2:
+        return next(iter(joints), None)
+    weakest = explain.weakest_link(_table(joints))
     return (weakest.left_id, weakest.right_id) if weakest else None
 
 
-def _table(links: Mapping[tuple[int, int], Link]) -> pa.Table:
+def _table(joints: Mapping[Pair, Joint]) -> pa.Table:
+    """As the engine's explanations want them, a decision outweighing any score."""
     rows = [
         {
             "left_id": left,
             "right_id": right,
             "decision": str(Link.Decision.JOINED),
-            "rule": link.rule,
-            "guard": link.guard,
-            "weight": _strength(link),
+            "rule": "",
+            "guard": "",
+            "weight": joint.strength,
             "household": 0.0,
-            "evidence": link.evidence,
+            "evidence": "",
         }
-        for (left, right), link in links.items()
+        for (left, right), joint in joints.items()
     ]
     return pa.Table.from_pylist(rows, schema=LINK_SCHEMA)
 
 
-def _asked(shown: Shown, links: Mapping[tuple[int, int], Link]) -> dict[str, Any]:
+def _asked(shown: Shown, joints: Mapping[Pair, Joint]) -> dict[str, Any]:
     """The two refs chosen in the address and the path between them over visible links."""
-    chosen = []
-    for end in ("from", "to"):
-        value = shown.asked.get(end, "")
-        chosen.append(shown.refs.get(int(value)) if value.isdecimal() and len(value) < 19 else None)
-    start, end = chosen
-    path: list[tuple[int, int]] = []
+    start, end = _ref_asked(shown, "from"), _ref_asked(shown, "to")
+    path: list[Pair] = []
     if start and end and start != end:
-        steps = explain.path(_table(links), start.pk, end.pk)
+        steps = explain.path(_table(joints), start.pk, end.pk)
         path = [(int(str(step["left_id"])), int(str(step["right_id"]))) for step in steps]
     return {"start": start, "end": end, "path": path, "steps": _steps(shown, start, path)}
 
 
-def _steps(shown: Shown, start: SystemRef | None, path: Sequence[tuple[int, int]]) -> list[SystemRef]:
+def _ref_asked(shown: Shown, name: str) -> SystemRef | None:
+    value = shown.asked.get(name, "")
+    return shown.refs.get(int(value)) if value.isdecimal() and len(value) < 19 else None
+
+
+def _steps(shown: Shown, start: SystemRef | None, path: Sequence[Pair]) -> list[SystemRef]:
     """The refs along the path, the chosen one first."""
     if not path or start is None:
         return []
@@ -136,17 +129,16 @@ def _steps(shown: Shown, start: SystemRef | None, path: Sequence[tuple[int, int]
     return refs
 
 
-def _explained(shown: Shown, link: Link, is_weakest: bool) -> Explained:
-    return explain_link(
-        link, shown.refs[link.left_id], shown.refs[link.right_id], is_weakest=is_weakest, shown=shown
-    )
+def _explained(shown: Shown, joints: Mapping[Pair, Joint], pair: Pair, weakest: Pair | None) -> Explained:
+    left, right = (shown.refs[ref] for ref in pair)
+    return explain_joint(joints[pair], left, right, is_weakest=pair == weakest)
 
 
 def _drawing(
     shown: Shown,
     drawn: Sequence[int],
-    links: Mapping[tuple[int, int], Link],
-    weakest: tuple[int, int] | None,
+    joints: Mapping[Pair, Joint],
+    weakest: Pair | None,
 ) -> dict[str, Any]:
     """Dots and lines with their places, for partials/why_drawing.html."""
     refs = [shown.refs[ref] for ref in drawn]
@@ -158,13 +150,12 @@ def _drawing(
             "left": shown.refs[left],
             "right": shown.refs[right],
             "label": drawing.label_between(places[left], places[right]),
-            "thickness": drawing.thickness(link.weight if link.evidence else 20),
-            "is_decided": _is_decided(link),
+            "thickness": drawing.thickness(joint.weight),
+            "is_decided": joint.is_decided,
             "is_weakest": (left, right) == weakest,
-            "weight": link.weight,
-            "said": "a person" if _is_decided(link) else f"{link.weight:.1f}",
+            "said": "a person" if joint.is_decided else f"{joint.weight:.1f}",
         }
-        for (left, right), link in links.items()
+        for (left, right), joint in joints.items()
         if left in places and right in places
     ]
     return {

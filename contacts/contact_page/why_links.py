@@ -7,7 +7,6 @@ from functools import lru_cache
 from typing import Any
 
 from contacts.contact_page import drawing
-from contacts.contact_page.parts import Shown
 from contacts.grouping import explain
 from contacts.grouping.candidates import BAD_KEY_SCHEMA
 from contacts.grouping.model import FREQUENCY_SCHEMA, Model
@@ -37,6 +36,30 @@ _KEPT_APART = "A guard kept them apart."
 _RULES = {MUST: "A person said that they belong together."} | {
     rule.name: rule.sentence for rule in DEFAULT_RULES
 }
+
+
+@dataclass(frozen=True)
+class Joint:
+    """What holds two refs together: the engine's link, a person's decision, or both."""
+
+    link: Link | None = None
+    decision: GroupDecision | None = None
+
+    @property
+    def is_decided(self) -> bool:
+        return self.decision is not None or (self.link is not None and self.link.rule == MUST)
+
+    @property
+    def strength(self) -> float:
+        """As the engine ranks links; a person's decision holds above any score."""
+        if self.is_decided or self.link is None:
+            return 1000.0
+        return self.link.weight + self.link.household
+
+    @property
+    def weight(self) -> float:
+        """Bits versus a stranger; for a bare decision as thick as a sure link."""
+        return self.link.weight if self.link else 20.0
 
 
 @dataclass(frozen=True)
@@ -114,21 +137,20 @@ def settings_of(version: ModelVersion) -> Model:
     )
 
 
-def explain_link(
-    link: Link, left: SystemRef, right: SystemRef, *, is_weakest: bool, shown: Shown
-) -> Explained:
-    """What a joined link rests on."""
-    decided = getattr(link, "decided", None)
-    if not link.evidence:
-        return Explained(left, right, _decided(decided), decided, is_weakest, by_rule=False)
+def explain_joint(joint: Joint, left: SystemRef, right: SystemRef, *, is_weakest: bool) -> Explained:
+    """What holds two refs together rests on this."""
+    link, decision = joint.link, joint.decision
+    if link is None or not link.evidence:
+        sentence = _decided(decision) or _RULES[MUST]
+        return Explained(left, right, sentence, decision, is_weakest, by_rule=False)
     model = settings_of(link.model_version)
     lines, stranger, housemate = _evidence(link, left, right, model)
     agreeing = [f"{line.label.lower()}: {line.level}" for line in lines[1:] if line.stranger.weight > 0.5]
     return Explained(
         left=left,
         right=right,
-        sentence=_decided(decided) or in_words(link, model),
-        decided=decided,
+        sentence=_decided(decision) or in_words(link, model),
+        decided=decision,
         is_weakest=is_weakest,
         by_rule=bool(link.rule),
         lines=lines,

@@ -31,5 +31,10 @@ class PersonDetails(models.Model):
         return f"{self.first_name} {self.last_name}".strip()
 
 
+def name_of(field: str) -> str:
+    """What a detail field is called on every screen."""
+    return str(getattr(PersonDetails._meta.get_field(field), "verbose_name"))  # noqa: B009  (typed as relations too)
+
+
 # In the order in which every screen and file lists them.
 DETAIL_FIELDS: tuple[str, ...] = tuple(field.name for field in PersonDetails._meta.local_fields)
