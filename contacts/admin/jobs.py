@@ -51,7 +51,9 @@ class UploadForm(forms.Form):
 
     system = forms.ModelChoiceField(queryset=TicketSystem.objects.none(), label="of the system")
     kind = forms.ChoiceField(label="the file holds")
-    file = forms.FileField(widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,.xlsx"}))
+    file = forms.FileField(
+        widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,.xlsx", "aria-labelledby": "file-label"})
+    )
     date_format = forms.CharField(required=False, max_length=40, label="date format, if not ISO")
     column_map = forms.CharField(
         required=False, widget=forms.Textarea(attrs={"rows": 3}), label="other column names"
@@ -86,7 +88,7 @@ def _systems_of(user: User) -> Any:
 
 
 def _importers_of(user: User) -> list[Importer]:
-    return [importer for importer in IMPORTERS.values() if user.has_perm(importer.permission)]
+    return [IMPORTERS[kind] for kind in Job.Kind if user.has_perm(IMPORTERS[kind].permission)]
 
 
 @admin.register(Job)

@@ -47,6 +47,9 @@ class Job(models.Model):
 
     objects = JobQuerySet.as_manager()
 
+    class Meta:
+        verbose_name = "import"
+
     def __str__(self) -> str:
         return f"{self.get_kind_display()} {self.pk}"
 
