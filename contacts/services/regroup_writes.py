@@ -189,7 +189,7 @@ def _write_mappings(changed: Sequence[Placement], *, now: datetime) -> None:
 
 
 def _insert_contacts(contact_ids: Sequence[int], *, now: datetime) -> None:
-    """The new Contacts with their golden values: their mappings and pins stand already (keys are deferred)."""
+    """The new Contacts with their golden values; mappings and pins stand already: keys are deferred."""
     insert_rows(
         Contact,
         ["id", "since", *DETAIL_FIELDS],
