@@ -14,10 +14,11 @@ from contacts.models import SystemRef, TicketSystem
 
 def visible_systems(request: HttpRequest) -> list[TicketSystem]:
     """The systems the user may see, with their units, in the order of their ranks; asked once per request."""
-    if not hasattr(request, "_visible_systems"):
+    known = request.__dict__
+    if "_visible_systems" not in known:
         systems = TicketSystem.objects.visible_to(request.user).select_related("business_unit")
-        request._visible_systems = list(systems.order_by("rank", "code"))
-    return request._visible_systems
+        known["_visible_systems"] = list(systems.order_by("rank", "code"))
+    return known["_visible_systems"]
 
 
 class ByVisibleRefs(SimpleListFilter):
@@ -46,7 +47,7 @@ class SystemFilter(ByVisibleRefs):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
         return [(system.code, str(system)) for system in visible_systems(request)]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
         if not self.value():
             return queryset
         chosen = [system.pk for system in visible_systems(request) if system.code == self.value()]
@@ -61,7 +62,7 @@ class UnitFilter(ByVisibleRefs):
         units = {system.business_unit.code: system.business_unit.name for system in visible_systems(request)}
         return sorted(units.items(), key=lambda unit: unit[1])
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
         if not self.value():
             return queryset
         chosen = [s.pk for s in visible_systems(request) if s.business_unit.code == self.value()]
@@ -75,7 +76,7 @@ class SystemsCountFilter(ByVisibleRefs):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
         return [("one", "one system"), ("several", "several systems"), ("refs", "several System Refs")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
         if self.value() not in ("one", "several", "refs"):
             return queryset
         counted = "system_ref" if self.value() == "refs" else "system_ref__system"
@@ -93,7 +94,7 @@ class EmailFilter(ByVisibleRefs):
     def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
         return [("yes", "with e-mail"), ("no", "without e-mail")]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
         if self.value() not in ("yes", "no"):
             return queryset
         having = (
@@ -116,7 +117,7 @@ class BoughtFilter(ByVisibleRefs):
             ("never", "never"),
         ]
 
-    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+    def queryset(self, request: HttpRequest, queryset: Any) -> QuerySet:
         value = self.value()
         buyers = self.visible_refs().filter(last_purchased_at__isnull=False)
         if value == "never":

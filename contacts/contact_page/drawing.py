@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 WIDTH = 720
+MOST_EVEN = 12
 _CHARACTER = 6.4  # of the tabular face at 11 px
 _HEIGHT_OF_DOT = 24
 
@@ -28,7 +29,7 @@ class Dot:
 
 def height(count: int) -> int:
     """How high a drawing of so many dots is."""
-    return 110 if count <= 2 else min(170 + 26 * count, 860)
+    return 110 if count <= 2 else min(140 + 28 * count, 900)
 
 
 def dots(labels: Sequence[str]) -> list[Dot]:
@@ -42,11 +43,21 @@ def dots(labels: Sequence[str]) -> list[Dot]:
             across = 200 * (2 * number - 1) if count == 2 else 0
             places.append(Dot(middle + across, half, round(width, 1)))
             continue
-        angle = 2 * math.pi * number / count - math.pi / 2
-        x = middle + (WIDTH / 2 - 90) * math.cos(angle)
-        y = half + (half - 26) * math.sin(angle)
+        across, down = _on_circle(number, count)
+        x, y = middle + (WIDTH / 2 - 90) * across, half + (half - 26) * down
         places.append(Dot(round(x, 1), round(y, 1), round(width, 1)))
     return places
+
+
+def _on_circle(number: int, count: int) -> tuple[float, float]:
+    """Evenly round the circle; of many, evenly from top to bottom, so that no pill covers another."""
+    if count <= MOST_EVEN:
+        angle = 2 * math.pi * number / count - math.pi / 2
+        return math.cos(angle), math.sin(angle)
+    turn = number / count
+    down = 4 * turn - 1 if turn < 0.5 else 3 - 4 * turn
+    across = math.sqrt(max(1 - down * down, 0))
+    return (across if turn < 0.5 else -across), down
 
 
 def label_between(a: Dot, b: Dot) -> tuple[float, float]:
@@ -65,7 +76,7 @@ class Scale:
 
     lowest: float
     highest: float
-    width: int = 240
+    width: int = 200
 
     def at(self, bits: float) -> float:
         span = (self.highest - self.lowest) or 1

@@ -20,6 +20,7 @@ Pair = tuple[int, int]  # ref ids, the lower first
 
 MOST_DOTS = 48
 MOST_DOUBTS = 30
+MOST_EXPLAINED = 12
 
 
 def why_together(shown: Shown) -> Mapping[str, Any]:
@@ -38,7 +39,8 @@ def why_together(shown: Shown) -> Mapping[str, Any]:
         "drawing": _drawing(shown, drawn[:MOST_DOTS], joints, weakest) if joints else None,
         "weakest": weakest if len(held) > 2 else None,
         "left_out": max(len(drawn) - MOST_DOTS, 0),
-        "links": [_explained(shown, joints, pair, weakest) for pair in shown_links],
+        "links": [_explained(shown, joints, pair, weakest) for pair in shown_links[:MOST_EXPLAINED]],
+        "more": max(len(shown_links) - MOST_EXPLAINED, 0),
         "choices": [shown.refs[ref] for ref in drawn] if joints and len(held) > 2 else [],
         "asked": asked,
         "doubts": _doubts(shown, parts),
@@ -150,7 +152,7 @@ def _drawing(
             "left": shown.refs[left],
             "right": shown.refs[right],
             "label": drawing.label_between(places[left], places[right]),
-            "thickness": drawing.thickness(joint.weight),
+            "thickness": 6 if joint.is_decided else drawing.thickness(joint.weight),
             "is_decided": joint.is_decided,
             "is_weakest": (left, right) == weakest,
             "said": "a person" if joint.is_decided else f"{joint.weight:.1f}",
