@@ -1,5 +1,9 @@
 """The columns of each import and export file about people."""
 
+from typing import cast
+
+from django.db import models
+
 from contacts.cleaning import (
     Column,
     read_birth,
@@ -26,12 +30,12 @@ _LONGEST_NOTATION = 60  # of countries and dates, which are stored in other ways
 
 
 def _detail(name: str) -> Column:
-    field = SystemRef._meta.get_field(name)
+    field = cast("models.Field", SystemRef._meta.get_field(name))
     reads_otherwise = name in ("country", "date_of_birth")
     return Column(
         name,
         _READERS.get(name, read_text),
-        limit=_LONGEST_NOTATION if reads_otherwise else field.max_length,
+        limit=field.max_length if field.max_length and not reads_otherwise else _LONGEST_NOTATION,
         blank=field.get_default(),
         repeats=name not in _UNLIKELY_TWICE,
     )
