@@ -97,7 +97,7 @@ class SystemRefAdmin(PerSystemAdmin):
 
     @admin.display(description="Phone")
     def any_phone(self, ref: SystemRef) -> str:
-        return ref.phone or ref.mobile
+        return ref.phone or ref.mobile or "–"
 
     @admin.display(description="GroupID")
     def group_id(self, ref: SystemRef) -> SafeString | str:

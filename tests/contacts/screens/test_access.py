@@ -56,6 +56,7 @@ def test_a_visible_contact_is_shown_and_no_write_is_taken(as_rep, person, mlb):
     page = reverse("admin:contacts_contact_change", args=[contact.pk])
 
     assert as_rep.get(page).status_code == 200
+    assert as_rep.get(reverse("admin:contacts_contact_history", args=[contact.pk])).status_code == 200
     assert as_rep.post(page, {"last_name": "Forged"}).status_code == 403
     assert as_rep.post(reverse("admin:contacts_contact_delete", args=[contact.pk])).status_code == 403
     contact.refresh_from_db()
