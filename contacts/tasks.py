@@ -18,8 +18,3 @@ def write_import(*, job_id: int) -> None:
 def resume_jobs() -> int:
     """Take up imports that a killed process left behind; by schedule."""
     return jobs.resume_imports(clock=timezone.now)
-
-
-def prune_jobs() -> int:
-    """Forget old imports and their rejected rows; by schedule."""
-    return jobs.prune_jobs(now=timezone.now())
