@@ -25,8 +25,11 @@ _FLAGS = (
 
 
 @pytest.fixture(scope="session")
-def chromium() -> Iterator[webdriver.Chrome]:
-    """One browser for the whole run, with a profile of its own."""
+def chromium(live_server) -> Iterator[webdriver.Chrome]:
+    """One browser for the whole run, with a profile of its own.
+
+    It needs the server only to be gone before it: else the server's threads would be left with open sockets.
+    """
     with tempfile.TemporaryDirectory() as profile:
         options = webdriver.ChromeOptions()
         options.binary_location = "/usr/bin/chromium"
