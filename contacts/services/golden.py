@@ -13,7 +13,7 @@ from contacts.models.person_details import DETAIL_FIELDS, PersonDetails
 from contacts.services.changes import record_changes
 from contacts.survivorship import Golden, RefValues, golden_values
 
-_BLANKS = {name: PersonDetails._meta.get_field(name).get_default() for name in DETAIL_FIELDS}
+_BLANKS = {field.name: field.get_default() for field in PersonDetails._meta.local_fields}
 _FACTS = ("rank", "arrived_at", "created_at", "updated_at", "system_ref", "last_purchased_at", "spent_total")
 _READ = (
     "contact_id",

@@ -61,4 +61,5 @@ def _came_from(
         return set()
     refs = [ref_id for source in disturbed for refs in targets[source].values() for ref_id in refs]
     moves = Move.objects.filter(from_group__in=numbers, system_ref__in=refs)
-    return set(moves.values_list("from_group", "system_ref_id"))
+    pairs = moves.values_list("from_group", "system_ref_id")
+    return {(number, ref_id) for number, ref_id in pairs if number is not None}
