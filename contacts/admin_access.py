@@ -151,12 +151,9 @@ class PerSystemAdmin(ModelAdmin):
             return True
         known = request.__dict__.setdefault("_may_change", {})
         if obj not in known:
-            known[obj] = (
-                self.get_queryset(request)
-                .visible_to(request.user, SystemRight.CHANGE)
-                .filter(pk=obj.pk)
-                .exists()
-            )
+            rows: Any = self.get_queryset(request)
+            changeable = rows.visible_to(request.user, SystemRight.CHANGE)
+            known[obj] = changeable.filter(pk=obj.pk).exists()
         return known[obj]
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:

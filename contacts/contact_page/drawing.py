@@ -40,8 +40,8 @@ def dots(labels: Sequence[str]) -> list[Dot]:
     for number, label in enumerate(labels):
         width = max(len(label) * _CHARACTER + 16, 44)
         if count <= 2:
-            across = 200 * (2 * number - 1) if count == 2 else 0
-            places.append(Dot(middle + across, half, round(width, 1)))
+            beside = 200 * (2 * number - 1) if count == 2 else 0
+            places.append(Dot(middle + beside, half, round(width, 1)))
             continue
         across, down = _on_circle(number, count)
         x, y = middle + (WIDTH / 2 - 90) * across, half + (half - 26) * down
