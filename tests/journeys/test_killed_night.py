@@ -1,21 +1,13 @@
 """A night killed anywhere and started again ends with nothing lost and nothing doubled."""
 
 import json
-import os
 import signal
-import sqlite3
 import subprocess
-import sys
-from contextlib import closing
-from dataclasses import dataclass, field
-from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from django.conf import settings
-from django.db import connection
 
 from sync.night import NIGHT
+from tests.journeys.stores import Stores
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -26,67 +18,8 @@ STALE_BEFORE_THE_NIGHT = {
 }
 
 
-@dataclass
-class Stores:
-    """Databases beside the one of the tests, on the same server or in a folder; dropped in the end."""
-
-    folder: Path
-    made: list[str] = field(default_factory=list)
-
-    def make(self, name: str, *, copy_of: str | None = None) -> str:
-        if connection.vendor == "postgresql":
-            template = f' TEMPLATE "{self._name(copy_of)}"' if copy_of else ""
-            self._on_server(f'CREATE DATABASE "{self._name(name)}"{template}')
-        else:
-            (self.folder / name).mkdir()
-            if copy_of:
-                with closing(self._sqlite(copy_of)) as source, closing(self._sqlite(name)) as target:
-                    source.backup(target)
-        self.made.append(name)
-        return name
-
-    def drop_all(self) -> None:
-        if connection.vendor == "postgresql":
-            for name in self.made:
-                self._on_server(f'DROP DATABASE "{self._name(name)}" WITH (FORCE)')
-
-    def environment(self, name: str) -> dict[str, str]:
-        environment = {**os.environ, "SECRET_KEY": "only for tests", "LOG_LEVEL": "ERROR"}
-        if connection.vendor == "postgresql":
-            url = urlsplit(os.environ["DATABASE_URL"])
-            environment["DATABASE_URL"] = urlunsplit(url._replace(path=f"/{self._name(name)}"))
-        else:
-            environment.pop("DATABASE_URL", None)
-            environment["VAR_DIR"] = str(self.folder / name)
-        return environment
-
-    def _name(self, name: str | None) -> str:
-        return f"{connection.settings_dict['NAME']}_{name}"
-
-    def _sqlite(self, name: str) -> sqlite3.Connection:
-        return sqlite3.connect(self.folder / name / "kore.sqlite3")
-
-    def _on_server(self, statement: str) -> None:
-        with connection._nodb_cursor() as cursor:
-            cursor.execute(statement)
-
-
-@pytest.fixture
-def stores(tmp_path):
-    stores = Stores(tmp_path)
-    yield stores
-    stores.drop_all()
-
-
 def drive(stores: Stores, name: str, *arguments: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "tests.journeys.night_driver", *map(str, arguments)],
-        cwd=settings.BASE_DIR,
-        env=stores.environment(name),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return stores.run(name, "-m", "tests.journeys.night_driver", *arguments)
 
 
 def done(process: subprocess.CompletedProcess[str]) -> dict:
