@@ -16,7 +16,8 @@ MOST_MEMBERS = 40
 def cluster(con: duckdb.DuckDBPyConnection) -> None:
     """Make the table `grouped` (ref_id, group_id) of the refs with joined links, and mark refused `links`.
 
-    Reads `links` (left_id, right_id, decision, rule, strength, is_must), `members` (ref_id, rec), `records`
+    Reads `links` (left_id, right_id, decision, rule, strength, is_must,
+    is_forgiven), `members` (ref_id, rec), `records`
     (rec, dob) and `never` (a, b). Connected components first; only those that break a guard are built again,
     strongest link first.
     """
@@ -131,7 +132,7 @@ def _rebuild_broken(con: duckdb.DuckDBPyConnection) -> None:
     """)
     material = _Broken(_single_clusters(con), _agreeing_dates(con))
     edges = con.execute("""
-        select left_id, right_id, is_must from links join broken_refs on ref_id = left_id
+        select left_id, right_id, is_must, is_forgiven from links join broken_refs on ref_id = left_id
         where decision = 'joined' order by is_must desc, strength desc, left_id, right_id
     """).fetchall()
     refused = _grow(material, edges)
@@ -164,17 +165,20 @@ def _agreeing_dates(con: duckdb.DuckDBPyConnection) -> set[tuple[date, date]]:
     return set(rows)
 
 
-def _grow(material: _Broken, edges: Iterable[tuple[int, int, bool]]) -> list[tuple[int, int, str]]:
+def _grow(material: _Broken, edges: Iterable[tuple[int, int, bool, bool]]) -> list[tuple[int, int, str]]:
     """Join along the edges, strongest first; the refused ones with the guard that objected.
 
     An edge whose ends meet later through others is not refused after all.
     """
     refused = []
-    for a, b, is_must in edges:
+    for a, b, is_must, is_forgiven in edges:
         left, right = material.clusters[a], material.clusters[b]
         if left is right:
             continue
-        guard = _objection(left, right, is_must, material.agreeing)
+        if is_must:
+            guard = _persons_objection(left, right)
+        else:
+            guard = _objection(left, right, None if is_forgiven else material.agreeing)
         if guard is None:
             _join(material.clusters, left, right)
         else:
@@ -182,15 +186,16 @@ def _grow(material: _Broken, edges: Iterable[tuple[int, int, bool]]) -> list[tup
     return [(a, b, guard) for a, b, guard in refused if material.clusters[a] is not material.clusters[b]]
 
 
-def _objection(
-    left: _Cluster, right: _Cluster, is_must: bool, agreeing: set[tuple[date, date]]
-) -> Guard | None:
+def _persons_objection(left: _Cluster, right: _Cluster) -> Guard | None:
     """A person's decision overrides birth dates and size, but not another person's do-not-group."""
-    if not left.never.isdisjoint(right.refs):
-        return Guard.NEVER
-    if is_must:
-        return None
-    if not _dates_agree(left.dates, right.dates, agreeing):
+    return None if left.never.isdisjoint(right.refs) else Guard.NEVER
+
+
+def _objection(left: _Cluster, right: _Cluster, agreeing: set[tuple[date, date]] | None) -> Guard | None:
+    """`agreeing` is None on a link whose own dates are forgiven: then no date objects."""
+    if guard := _persons_objection(left, right):
+        return guard
+    if agreeing is not None and not _dates_agree(left.dates, right.dates, agreeing):
         return Guard.BIRTH_DATE
     if len(left.records | right.records) > MOST_MEMBERS:
         return Guard.SIZE
@@ -198,7 +203,9 @@ def _objection(
 
 
 def _dates_agree(left: set[date], right: set[date], agreeing: set[tuple[date, date]]) -> bool:
-    """Every date must agree with every other, unless a person already joined dates that do not."""
+    """Every date must agree with every other, unless dates that do not are already joined.
+
+    A person joined those, or they were forgiven."""
     if not left or not right:
         return True
     pairs = [(x, y) in agreeing for x in left for y in right]

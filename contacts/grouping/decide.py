@@ -8,11 +8,18 @@ import pyarrow as pa
 from contacts.grouping.model import Model
 from contacts.grouping.records import Guard
 from contacts.grouping.rules import MUST, Holds, Outcome
-from contacts.grouping.score import beyond_names_sql, email_sql, evidence_sql, household_sql, weight_sql
+from contacts.grouping.score import (
+    beyond_names_sql,
+    email_sql,
+    evidence_sql,
+    household_sql,
+    same_name_and_house_sql,
+    weight_sql,
+)
 
 
 def make_links(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[Outcome]) -> None:
-    """Make the table `links` from `scored`: the columns of LINK_SCHEMA, strength and is_must.
+    """Make the table `links` from `scored`: the columns of LINK_SCHEMA, strength, is_must, is_forgiven.
 
     Reads `records`, `members` and `never`. "refused" here means a guard on the pair itself; the guards on
     whole groups come when clustering.
@@ -67,6 +74,16 @@ def _find_ambiguous(con: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
+def _is_forgiven_sql(model: Model) -> str:
+    """SQL: the dates of birth differ, but in these data that is sooner a wrong date than a namesake.
+
+    Only where the model has learnt so (docs/adr/0005): father and son stay apart everywhere else.
+    """
+    if not model.doubts_dates:
+        return "false"
+    return f"(g_birth = 0 and {same_name_and_house_sql()} and household >= {model.join_household})"
+
+
 def _decided_sql(model: Model) -> str:
     email_weight, email_household = email_sql()
     return f"""
@@ -90,20 +107,22 @@ def _decided_sql(model: Model) -> str:
                 else weight - {email_weight} >= {model.join_weight}
                     and household - {email_household} >= {model.join_household}
                     and {beyond_names_sql(but="email")}
-                end as is_decided
+                end as is_decided,
+                {_is_forgiven_sql(model)} as is_forgiven
             from weighed
         ),
         guarded as (
-            select *,
+            select * exclude (is_forgiven), is_decided and is_forgiven as is_forgiven,
                 case
                     when is_apart then '{Guard.EXCLUDED}'
                     when is_never then '{Guard.NEVER}'
-                    when is_decided and g_birth = 0 and holding_rule <> '{MUST}' then '{Guard.BIRTH_DATE}'
+                    when is_decided and g_birth = 0 and holding_rule <> '{MUST}' and not is_forgiven
+                        then '{Guard.BIRTH_DATE}'
                     when not is_decided and holds is not null then '{Guard.NAMES}'
                     else '' end as guard
             from judged
         )
-        select l, r, weight, household, guard, {evidence_sql()} as evidence,
+        select l, r, weight, household, guard, is_forgiven, {evidence_sql()} as evidence,
             case when is_decided then holding_rule else coalesce(rule, '') end as rule,
             case when not is_decided then 'review' when guard = '' then 'joined'
                 else 'refused' end as decision
@@ -137,6 +156,6 @@ def _links_sql() -> str:
             where l <> r and decision = 'joined'
         )
         select least(a, b) as left_id, greatest(a, b) as right_id, decision, rule, guard, weight, household,
-            evidence, weight + household as strength, rule = '{MUST}' as is_must
+            evidence, weight + household as strength, rule = '{MUST}' as is_must, is_forgiven
         from spread
     """

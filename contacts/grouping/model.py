@@ -25,6 +25,12 @@ SMALLEST_POPULATION = 1_000
 PRESET_HOUSEHOLD_PRIOR = -1.0
 LEAST_HOUSEHOLD_PAIRS = 100
 HIGHEST_HOUSEHOLD_PRIOR = 4.0
+# Pairs of namesakes (father and son) per pair of housemates with unlike first names. Hardly ever above one
+# in a hundred; taken high, so that dates are doubted late.
+NAMESAKES_PER_HOUSEMATE = 0.03
+PRESET_WRONG_DATE_ODDS = -1.0
+# Sixteen wrong dates to one namesake: below, a different date means another person.
+DOUBTFUL_DATE_ODDS = 4.0
 PRESET_HASH_KEY = b"kore preset model, no frequencies"
 
 
@@ -36,6 +42,8 @@ class Model:
     log2: a pair is joined on the score from `join_weight` (versus a stranger) and `join_household` (versus a
     housemate), and goes to a person from `review_weight` and `review_household`. `household_prior` is the
     log2 odds that two records of one house are one person, before their names and dates are looked at.
+    `wrong_date_odds` is the log2 odds that two records of one house and one full name with wholly different
+    dates of birth are one person with a wrong date, not father and son.
     """
 
     version: int
@@ -48,6 +56,7 @@ class Model:
     review_weight: float = 0.0
     review_household: float = -3.0
     household_prior: float = PRESET_HOUSEHOLD_PRIOR
+    wrong_date_odds: float = PRESET_WRONG_DATE_ODDS
 
     @classmethod
     def preset(cls, population: int, *, version: int = 1, hash_key: bytes = PRESET_HASH_KEY) -> "Model":
@@ -63,6 +72,11 @@ class Model:
     def prior_weight(self) -> float:
         """The prior as log2 odds, in thousandths as all weights on a link."""
         return round(math.log2(self.prior / (1 - self.prior)), 3)
+
+    @property
+    def doubts_dates(self) -> bool:
+        """Whether a different date of birth may be overridden (docs/adr/0005)."""
+        return self.wrong_date_odds >= DOUBTFUL_DATE_ODDS
 
     def to_json(self) -> str:
         """Everything but the two tables, as one JSON object."""
@@ -85,6 +99,7 @@ _JSON_FIELDS = (
     "review_weight",
     "review_household",
     "household_prior",
+    "wrong_date_odds",
 )
 
 
@@ -105,7 +120,8 @@ def freeze_model(
         columns = normalise(con, check_refs(refs), default_country=default_country)
         frequencies = con.sql(_frequencies_sql()).to_arrow_table().cast(FREQUENCY_SCHEMA)
         bad_keys = find_bad_keys(con, columns)
-        household_prior = _household_prior(con)
+        _make_housed(con)
+        household_prior, wrong_date_odds = _household_prior(con), _wrong_date_odds(con)
     return Model(
         version=version,
         population=refs.num_rows,
@@ -113,7 +129,25 @@ def freeze_model(
         frequencies=frequencies,
         bad_keys=bad_keys,
         household_prior=household_prior,
+        wrong_date_odds=wrong_date_odds,
     )
+
+
+def _make_housed(con: duckdb.DuckDBPyConnection) -> None:
+    """The table `housed`: pairs of refs of one house that both have a date of birth."""
+    con.execute(f"""
+        create or replace temp table housed as
+        with dated as (
+            select ref_id, fn, ln, pc, hn, street, dob from plain
+            where dob is not null and pc is not null and hn is not null and street is not null
+            qualify count(*) over (partition by pc, hn) <= {MOST_HOLDERS}
+        )
+        select l.dob = r.dob as is_same_date, not {dates_agree_sql("l.dob", "r.dob")} as is_other_date,
+            l.fn = r.fn and l.ln = r.ln as is_same_name,
+            jaro_winkler_similarity(l.fn, r.fn) < 0.78 as is_other_name
+        from dated l join dated r on l.pc = r.pc and l.hn = r.hn and l.ref_id < r.ref_id
+        where jaro_winkler_similarity(l.street, r.street) >= 0.9
+    """)
 
 
 def _household_prior(con: duckdb.DuckDBPyConnection) -> float:
@@ -122,22 +156,29 @@ def _household_prior(con: duckdb.DuckDBPyConnection) -> float:
     One person has one date of birth and housemates have different ones, almost always; so the two kinds of
     pair can be counted without knowing who is who.
     """
-    same, different = con.execute(f"""
-        with housed as (
-            select ref_id, pc, hn, street, dob from plain
-            where dob is not null and pc is not null and hn is not null and street is not null
-            qualify count(*) over (partition by pc, hn) <= {MOST_HOLDERS}
-        )
-        select coalesce(count_if(l.dob = r.dob), 0),
-            coalesce(count_if(not {dates_agree_sql("l.dob", "r.dob")}), 0)
-        from housed l join housed r on l.pc = r.pc and l.hn = r.hn and l.ref_id < r.ref_id
-        where jaro_winkler_similarity(l.street, r.street) >= 0.9
-    """).fetchall()[0]
+    same, different = con.execute(
+        "select count(*) filter (is_same_date), count(*) filter (is_other_date) from housed"
+    ).fetchall()[0]
     if same + different < LEAST_HOUSEHOLD_PAIRS:
         return PRESET_HOUSEHOLD_PRIOR
     # One bit of caution: a wrong join costs more than a pair left for a person to see.
     learned = math.log2((same + 1) / (different + 1)) - 1
     return round(min(HIGHEST_HOUSEHOLD_PRIOR, max(PRESET_HOUSEHOLD_PRIOR, learned)), 3)
+
+
+def _wrong_date_odds(con: duckdb.DuckDBPyConnection) -> float:
+    """Learn it from pairs at one address with wholly different dates: namesakes among them should be few.
+
+    People of one house who do not share a first name say how many namesakes to expect. Where there are many
+    times more, it is dates that are wrong.
+    """
+    named, unlike = con.execute("""
+        select count(*) filter (is_same_name), count(*) filter (is_other_name) from housed
+        where is_other_date
+    """).fetchall()[0]
+    # One namesake more than expected: a handful of pairs proves nothing.
+    learned = math.log2((named + 0.5) / (NAMESAKES_PER_HOUSEMATE * unlike + 1))
+    return round(max(PRESET_WRONG_DATE_ODDS, learned), 3)
 
 
 def register_shares(con: duckdb.DuckDBPyConnection, model: Model) -> None:

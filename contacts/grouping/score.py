@@ -325,6 +325,12 @@ def beyond_names_sql(*, but: str = "") -> str:
     return "(" + " or ".join(f"w_{key} > 0" for key in keys) + ")"
 
 
+def same_name_and_house_sql() -> str:
+    """SQL over `scored`: first name, last name and house are the same to the letter."""
+    tops = (c for c in COMPARISONS if c.key in (*NAME_COMPARISONS, "address"))
+    return " and ".join(f"g_{c.key} = {len(c.levels) - 1}" for c in tops)
+
+
 def evidence_sql() -> str:
     """SQL over `scored`: the JSON list of [level, weight, household] in the order of COMPARISONS."""
     parts = [
