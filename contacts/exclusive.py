@@ -2,6 +2,7 @@
 
 import fcntl
 import hashlib
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,8 @@ def _advisory_lock(what: str) -> Iterator[None]:
 @contextmanager
 def _file_lock(what: str) -> Iterator[None]:
     database = str(connection.settings_dict["NAME"])
+    if "mode=memory" in database:  # such a database is this process's own, whatever its name
+        database += str(os.getpid())
     name = hashlib.sha256(f"{database}:{what}".encode()).hexdigest()[:24]
     with (Path(tempfile.gettempdir()) / f"kore-{name}.lock").open("w") as handle:
         try:
