@@ -4,11 +4,14 @@ import fcntl
 import hashlib
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from django.db import connection
+
+_mine = threading.local()  # what this thread, hence this session, holds: a session gets its own lock twice
 
 
 class AlreadyRunning(Exception):
@@ -20,14 +23,21 @@ class AlreadyRunning(Exception):
 
 @contextmanager
 def exclusive(what: str) -> Iterator[None]:
-    """Hold the work named `what` until the block ends; raises AlreadyRunning when another process holds it.
+    """Hold the work named `what` until the block ends; raises AlreadyRunning when someone holds it already.
 
     PostgreSQL: an advisory lock of this session. SQLite, which serves one machine: a lock on a file. The
     operating system or the server frees both when the process dies, so nothing ever waits for a dead one.
     """
+    held: set[str] = _mine.__dict__.setdefault("held", set())
+    if what in held:
+        raise AlreadyRunning(what)
     holder = _advisory_lock(what) if connection.vendor == "postgresql" else _file_lock(what)
     with holder:
-        yield
+        held.add(what)
+        try:
+            yield
+        finally:
+            held.remove(what)
 
 
 @contextmanager

@@ -20,7 +20,7 @@ from contacts.services.grouping_links import write_links
 from contacts.services.grouping_model import active_version, freeze, is_due, load_model, store_model
 from contacts.services.regroup_writes import write_changes
 
-REFS_AT_ONCE = 4_000  # a transaction of well under a second, also on SQLite
+REFS_AT_ONCE = 2_000  # a transaction of well under a second, also on SQLite
 GROUPING = "Grouping"  # the name under which runs exclude each other
 
 Progress = Callable[[int, int], None]  # rows written so far, and of how many
