@@ -76,7 +76,7 @@ def ours_per_second(path: Path, system: TicketSystem, count: int) -> tuple[float
     began = time.perf_counter()
     with path.open("rb") as stream:
         importer, now = IMPORTERS[Job.Kind.IMPORT_SYSTEM_REFS], timezone.now()
-        file = open_import(stream, importer=importer, options=ImportOptions(), now=now)
+        file = open_import(stream, importer=importer, system=system, options=ImportOptions(), now=now)
         for chunk in file.chunks():
             admit_chunk(chunk, importer=importer, system=system, now=now)
     seconds = time.perf_counter() - began

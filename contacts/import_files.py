@@ -27,6 +27,10 @@ _NOT_TABLES = {
 }  # fmt: skip
 
 
+_FORMULA_MARKS = tuple("@+-=|%\t\r")
+_NUMBER = re.compile(r"-?[0-9,.]+")
+
+
 class FileRefused(Exception):
     """The file as a whole cannot be read; says why, and what to do."""
 
@@ -265,14 +269,16 @@ class Layout:
 
     positions: dict[str, int]
     ignored: list[str]
-    is_returned: bool  # a file of rejected rows, mended: its added columns are known, its formulas escaped
+    is_returned: bool  # a file of ours: its added columns are known, its formulas escaped
+    system_position: int | None = None  # of the system's code in an export, which holds rows of several
 
 
 class BadMap(Exception):
     """A column map names a column that does not exist; says which ones do."""
 
 
-RETURNED_COLUMNS = ("line", "column", "value", "reason")
+RETURNED_COLUMNS = ("line", "column", "value", "reason")  # which files of rejected rows add
+EXPORTED_COLUMNS = ("group_id", "system")  # which exports add
 
 
 def lay_out(
@@ -286,15 +292,15 @@ def lay_out(
     known = {_bare(name): name for name in ours}
     given = {_bare(theirs): column for theirs, column in column_map.items()}
     _check_map(header, ours, column_map)
-    is_returned = {_bare(name) for name in header} >= set(RETURNED_COLUMNS)
+    bares = [_bare(name) for name in header]
+    added = [_bare(name) for names in (RETURNED_COLUMNS, EXPORTED_COLUMNS) for name in _all_in(names, bares)]
     positions: dict[str, int] = {}
     ignored: list[str] = []
     mapped = set(given.values())
-    for position, name in enumerate(header):
-        bare = _bare(name)
+    for position, (name, bare) in enumerate(zip(header, bares, strict=True)):
         column = given.get(bare) or known.get(bare)
         if column is None or (column in mapped and bare not in given):
-            if name.strip() and name not in ignored and not (is_returned and bare in RETURNED_COLUMNS):
+            if name.strip() and name not in ignored and bare not in added:
                 ignored.append(name)
         elif column in positions:
             raise FileRefused(f"The column {column} stands twice in the header; keep one, or map one away.")
@@ -303,7 +309,13 @@ def lay_out(
     if missing := [name for name in required if name not in positions]:
         found = ", ".join(name for name in header if name.strip()) or "nothing"
         raise FileRefused(f"The header lacks {', '.join(missing)}. It holds: {found[:500]}.")
-    return Layout(positions, ignored, is_returned)
+    system_position = bares.index("system") if "system" in added else None
+    return Layout(positions, ignored, is_returned=bool(added), system_position=system_position)
+
+
+def _all_in(names: Sequence[str], bares: Sequence[str]) -> Sequence[str]:
+    """The names if the header holds them all, else none."""
+    return names if {_bare(name) for name in names} <= set(bares) else ()
 
 
 def _check_map(header: Sequence[str], ours: Sequence[str], column_map: dict[str, str]) -> None:
@@ -318,8 +330,15 @@ def _bare(name: str) -> str:
     return re.sub(r"[\s_-]+", "", name).lower()
 
 
+def escape_formula(text: str) -> str:
+    """A text that no spreadsheet takes for a formula, as defusedcsv writes it; numbers stay."""
+    if text[:1] in _FORMULA_MARKS and not _NUMBER.fullmatch(text):
+        return "'" + text.replace("|", "\\|")
+    return text
+
+
 def unescape_formula(cell: str) -> str:
-    """A cell as it was before defusedcsv made it harmless for spreadsheets."""
-    if len(cell) > 1 and cell[0] == "'" and cell[1] in "@+-=|%":
+    """A cell as it was before `escape_formula` or defusedcsv made it harmless for spreadsheets."""
+    if len(cell) > 1 and cell[0] == "'" and cell[1] in _FORMULA_MARKS:
         return cell[1:].replace("\\|", "|")
     return cell

@@ -5,23 +5,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from contacts.cleaning import Column
+from contacts.file_resources import FileResource
 
 
 @dataclass(frozen=True)
 class Importer:
-    """One kind of file: its columns, what a row is made into, and the services that take rows.
+    """One kind of file: its resource, what a row is made into, and the services that take rows.
 
     `make` takes [line, value of each column...]. `admit` writes, `assess` only counts what it would come to;
     both are services shaped like those of `contacts.services.arrivals`.
     """
 
     kind: str
-    name: str
     permission: str  # what a role needs to bring such files in, besides CHANGE on the system
-    columns: Sequence[Column]
+    resource: type[FileResource]
     make: Callable[[list[Any]], Any]
     admit: Callable[..., Any]
     assess: Callable[..., Any]
+
+    @property
+    def name(self) -> str:
+        """What such a file holds, as a heading."""
+        return self.resource.get_display_name()
+
+    @property
+    def columns(self) -> Sequence[Column]:
+        """How each column is read."""
+        return self.resource.columns()
 
     @property
     def column_names(self) -> list[str]:

@@ -1,11 +1,11 @@
-"""The columns of each import and export file about people."""
+"""The columns of each import and export file about people, declared once."""
 
-from typing import cast
+from typing import Any
 
 from django.db import models
+from import_export.fields import Field
 
 from contacts.cleaning import (
-    Column,
     read_birth,
     read_country,
     read_email,
@@ -14,10 +14,14 @@ from contacts.cleaning import (
     read_phone,
     read_text,
 )
-from contacts.models import SystemRef
+from contacts.file_resources import ColumnField, FileResource, ShownField
+from contacts.models import Contact, SystemRef
 from contacts.models.person_details import DETAIL_FIELDS
 
-_READERS = {
+LONGEST_NOTATION = 60  # of countries and dates, which are stored in other ways than written
+
+# How details are read that are not just text.
+DETAIL_READERS = {
     "email": read_email,
     "phone": read_phone,
     "mobile": read_phone,
@@ -26,25 +30,52 @@ _READERS = {
     "language": read_language,
 }
 _UNLIKELY_TWICE = ("email", "phone", "mobile", "address1", "external_customer_id")
-_LONGEST_NOTATION = 60  # of countries and dates, which are stored in other ways than written
 
 
-def _detail(name: str) -> Column:
-    field = cast("models.Field", SystemRef._meta.get_field(name))
-    reads_otherwise = name in ("country", "date_of_birth")
-    return Column(
-        name,
-        _READERS.get(name, read_text),
-        limit=field.max_length if field.max_length and not reads_otherwise else _LONGEST_NOTATION,
-        blank=field.get_default(),
-        repeats=name not in _UNLIKELY_TWICE,
-    )
+class SystemRefResource(FileResource):
+    """System Refs as their systems tell them; exports add where a ref belongs."""
+
+    group_id = ShownField("group_id", "mapping__contact_id")
+    system = ShownField("system", "system__code")
+    system_ref = ColumnField("system_ref", limit=100, is_required=True)
+    created_at = ColumnField("created_at", read_moment, limit=LONGEST_NOTATION, blank=None)
+    updated_at = ColumnField("updated_at", read_moment, limit=LONGEST_NOTATION, blank=None)
+
+    class Meta:
+        model = SystemRef
+        name = "System Refs"
+        import_order = ("system_ref", *DETAIL_FIELDS, "created_at", "updated_at")  # of an Arrival's values
+        export_order = fields = ("group_id", "system", *import_order)
+
+    @classmethod
+    def field_from_django_field(cls, field_name: str, django_field: models.Field, readonly: bool) -> Field:
+        """A detail, with its reader and as long as the database takes it."""
+        longest = django_field.max_length
+        if longest is None or field_name == "country":
+            longest = LONGEST_NOTATION
+        return ColumnField(
+            field_name,
+            DETAIL_READERS.get(field_name, read_text),
+            limit=longest,
+            blank=django_field.get_default(),
+            repeats=field_name not in _UNLIKELY_TWICE,
+        )
 
 
-# In the order of an Arrival's values.
-SYSTEM_REF_COLUMNS = (
-    Column("system_ref", read_text, limit=100, is_required=True),
-    *map(_detail, DETAIL_FIELDS),
-    Column("created_at", read_moment, limit=_LONGEST_NOTATION, blank=None),
-    Column("updated_at", read_moment, limit=_LONGEST_NOTATION, blank=None),
-)
+class ContactResource(FileResource):
+    """Contacts by their GroupID, of ContactLines: what one user may see of each. Export only."""
+
+    group_id = ShownField("group_id", "group_id")
+    systems = ShownField("systems", "systems")
+    system_refs = ShownField("system_refs", "system_refs")
+
+    class Meta:
+        model = Contact
+        name = "Contacts"
+        import_order = ()
+        export_order = fields = ("group_id", *DETAIL_FIELDS, "systems", "system_refs")
+
+    @classmethod
+    def field_from_django_field(cls, field_name: str, django_field: models.Field, readonly: bool) -> Any:
+        """A golden detail: never the stored one, which is over all refs."""
+        return ShownField(field_name, f"values__{field_name}")

@@ -2,15 +2,14 @@
 
 from contacts import importers
 from contacts.models import Job
-from ticketing.resources import PURCHASE_COLUMNS
+from ticketing.resources import PurchaseResource
 from ticketing.services.purchases import BoughtLine, admit_purchases, assess_purchases
 
 importers.register(
     importers.Importer(
         kind=Job.Kind.IMPORT_PURCHASES,
-        name="Purchases",
         permission="ticketing.add_purchase",
-        columns=PURCHASE_COLUMNS,
+        resource=PurchaseResource,
         make=BoughtLine._make,
         admit=admit_purchases,
         assess=assess_purchases,

@@ -1,4 +1,4 @@
-"""The columns of each import and export file about purchases."""
+"""The columns of each import and export file about purchases, declared once."""
 
 import re
 from collections.abc import Callable
@@ -8,12 +8,13 @@ from functools import lru_cache
 import pycountry
 from django.db.models import TextChoices
 
-from contacts.cleaning import Column, Reading, Unreadable, read_day, read_moment, read_text
+from contacts.cleaning import Reading, Unreadable, read_day, read_moment
+from contacts.file_resources import ColumnField, FileResource, ShownField
+from contacts.resources import LONGEST_NOTATION
 from ticketing.models import Purchase
 
 _AMOUNT = re.compile(r"[+-]?\d{1,10}(\.\d+)?")
 _SEATS = re.compile(r"\d{1,6}(\.0+)?")
-_LONGEST_NOTATION = 60
 
 
 def read_amount(text: str, _reading: Reading) -> Decimal:
@@ -60,16 +61,31 @@ def _one_of(choices: type[TextChoices]) -> Callable[[str, Reading], str]:
     return read
 
 
-# In the order of a BoughtLine's values.
-PURCHASE_COLUMNS = (
-    Column("system_ref", read_text, limit=100, is_required=True),
-    Column("purchase_id", read_text, limit=100, is_required=True),
-    Column("event", read_text, limit=200, repeats=True),
-    Column("event_on", read_day, limit=_LONGEST_NOTATION, blank=None, repeats=True),
-    Column("purchased_at", read_moment, limit=_LONGEST_NOTATION, is_required=True, blank=None),
-    Column("kind", _one_of(Purchase.Kind), limit=_LONGEST_NOTATION, repeats=True),
-    Column("seats", read_seats, limit=_LONGEST_NOTATION, blank=None, repeats=True),
-    Column("amount", read_amount, limit=_LONGEST_NOTATION, is_required=True, blank=None, repeats=True),
-    Column("currency", read_currency, limit=_LONGEST_NOTATION, repeats=True),
-    Column("status", _one_of(Purchase.Status), limit=_LONGEST_NOTATION, repeats=True),
-)
+class PurchaseResource(FileResource):
+    """Purchases, each with the System Ref that bought it; exports add the Contact's GroupID."""
+
+    group_id = ShownField("group_id", "system_ref__mapping__contact_id")
+    system = ShownField("system", "system__code")
+    system_ref = ColumnField("system_ref", attribute="system_ref__system_ref", limit=100, is_required=True)
+    purchase_id = ColumnField("purchase_id", limit=100, is_required=True)
+    event = ColumnField("event", limit=200, repeats=True)
+    event_on = ColumnField("event_on", read_day, limit=LONGEST_NOTATION, blank=None, repeats=True)
+    purchased_at = ColumnField(
+        "purchased_at", read_moment, limit=LONGEST_NOTATION, is_required=True, blank=None
+    )
+    kind = ColumnField("kind", _one_of(Purchase.Kind), limit=LONGEST_NOTATION, repeats=True)
+    seats = ColumnField("seats", read_seats, limit=LONGEST_NOTATION, blank=None, repeats=True)
+    amount = ColumnField(
+        "amount", read_amount, limit=LONGEST_NOTATION, is_required=True, blank=None, repeats=True
+    )
+    currency = ColumnField("currency", read_currency, limit=LONGEST_NOTATION, repeats=True)
+    status = ColumnField("status", _one_of(Purchase.Status), limit=LONGEST_NOTATION, repeats=True)
+
+    class Meta:
+        model = Purchase
+        name = "Purchases"
+        import_order = (  # of a BoughtLine's values
+            "system_ref", "purchase_id", "event", "event_on", "purchased_at", "kind", "seats", "amount",
+            "currency", "status",
+        )  # fmt: skip
+        export_order = fields = ("group_id", "system", *import_order)

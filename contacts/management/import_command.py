@@ -56,7 +56,9 @@ class ImportCommand(BaseCommand):
             check_may_import(user, system)
             with ExitStack() as stack:
                 stream = stack.enter_context(options["file"].open("rb"))
-                file = open_import(stream, importer=importer, options=read_by, now=timezone.now())
+                file = open_import(
+                    stream, importer=importer, system=system, options=read_by, now=timezone.now()
+                )
                 outcome.ignored = file.layout.ignored
                 writer = _rejected_writer(options["rejected"], file, stack)
                 self._bring_in(file, system, user, writer, outcome.total)

@@ -25,7 +25,7 @@ from contacts.models import Mapping as Placement
 from contacts.models.history import Origin
 from contacts.models.person_details import DETAIL_FIELDS
 from contacts.permissions import SystemRight, holds
-from contacts.resources import SYSTEM_REF_COLUMNS
+from contacts.resources import SystemRefResource
 from contacts.services.arrivals import Arrival, take_turns
 from contacts.services.golden import refresh_golden
 
@@ -126,7 +126,7 @@ def _cleaned(values: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     """The details as an import would store them."""
     zone = zoneinfo.ZoneInfo(Organisation.load().time_zone)
     reading = Reading(zone=zone, today=now.astimezone(zone).date())
-    columns = {column.name: column for column in SYSTEM_REF_COLUMNS}
+    columns = {column.name: column for column in SystemRefResource.columns()}
     details: dict[str, Any] = {}
     for name in DETAIL_FIELDS:
         given = values.get(name)

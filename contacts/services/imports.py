@@ -63,6 +63,7 @@ class ImportFile:
     layout: Layout
     cleaner: RowCleaner
     importer: Importer
+    system: TicketSystem
 
     def chunks(self, *, skip: int = 0) -> Iterator[Chunk]:
         """The rows after the first `skip`, at most ROWS_AT_ONCE together. Raises FileRefused midway."""
@@ -85,8 +86,16 @@ class ImportFile:
         if self.layout.is_returned:
             cells = [unescape_formula(cell) for cell in cells]
         chunk.cells[line] = cells
-        row = self.cleaner.clean(line, cells)
+        row = self._misplaced(line, cells) if self.layout.system_position is not None else None
+        row = row or self.cleaner.clean(line, cells)
         (chunk.refusals if isinstance(row, Refusal) else chunk.rows).append(row)
+
+    def _misplaced(self, line: int, cells: Sequence[str]) -> Refusal | None:
+        """An export may hold rows of several systems: each goes back into its own only."""
+        code = "".join(cells[self.layout.system_position :][:1]).strip()
+        if code in ("", self.system.code):
+            return None
+        return Refusal(line, "system", code, f"It is a row of another system than {self.system.code}.")
 
     @property
     def header(self) -> list[str]:
@@ -107,7 +116,9 @@ def printable(text: str) -> str:
     return text.translate(_CONTROLS)[:_LONGEST_KEPT_CELL]
 
 
-def open_import(file: BinaryIO, *, importer: Importer, options: ImportOptions, now: datetime) -> ImportFile:
+def open_import(
+    file: BinaryIO, *, importer: Importer, system: TicketSystem, options: ImportOptions, now: datetime
+) -> ImportFile:
     """Recognise the file and its columns. Raises FileRefused, BadMap or BadDateFormat."""
     zone = zoneinfo.ZoneInfo(Organisation.load().time_zone)
     check_date_format(options.date_format, now=now)
@@ -125,7 +136,7 @@ def open_import(file: BinaryIO, *, importer: Importer, options: ImportOptions, n
         reading=Reading(zone=zone, today=now.astimezone(zone).date(), date_format=options.date_format),
         width=len(table.header),
     )
-    return ImportFile(table, layout, cleaner, importer)
+    return ImportFile(table, layout, cleaner, importer, system)
 
 
 def check_date_format(date_format: str, *, now: datetime) -> None:

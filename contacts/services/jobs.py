@@ -174,7 +174,11 @@ def _run_step(job: Job, step: Callable[[Job, ImportFile, Clock], None], clock: C
         options = ImportOptions(job.options.get("map", {}), job.options.get("date_format", ""))
         with job.file.open("rb") as stream:
             file = open_import(
-                cast(BinaryIO, stream), importer=IMPORTERS[job.kind], options=options, now=clock()
+                cast(BinaryIO, stream),
+                importer=IMPORTERS[job.kind],
+                system=job.system,
+                options=options,
+                now=clock(),
             )
             step(job, file, clock)
     except _Stopped:

@@ -162,7 +162,7 @@ def _import(delivery: Delivery, path: Path, kind: Job.Kind, *, now: dt.datetime)
 def _admit(
     file: BinaryIO, importer: Importer, system: TicketSystem, line: Progress, *, now: dt.datetime
 ) -> Admitted:
-    opened = open_import(file, importer=importer, options=ImportOptions(), now=now)
+    opened = open_import(file, importer=importer, system=system, options=ImportOptions(), now=now)
     total = Admitted()
     for chunk in opened.chunks():
         total.add(admit_chunk(chunk, importer=importer, system=system, now=now))

@@ -10,11 +10,12 @@ import pytest
 
 from contacts.cleaning import Reading, Refusal, RowCleaner, Unreadable, read_moment
 from contacts.import_files import BadMap, FileRefused, lay_out, open_table, unescape_formula
-from contacts.resources import SYSTEM_REF_COLUMNS
+from contacts.resources import SystemRefResource
 from contacts.services.arrivals import Arrival
 
 LIMIT = 50_000_000
 READING = Reading(zone=ZoneInfo("Europe/London"), today=dt.date(2026, 3, 2))
+SYSTEM_REF_COLUMNS = SystemRefResource.columns()
 OURS = [column.name for column in SYSTEM_REF_COLUMNS]
 
 
