@@ -223,7 +223,8 @@ def score_pairs(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[
     con.execute("create or replace temp table source as select * exclude (ref_id, system_id) from records")
     api = DuckDBAPI(connection=con)
     source = api.register("source", dataset_display_name="refs")
-    linker = Linker(source, _settings(model, ways), log_level=None)
+    # The settings are ours and always the same; looking them over takes longer than scoring a small run.
+    linker = Linker(source, _settings(model, ways), log_level=None, validate_settings=False)
     for column in FREQUENCY_COLUMNS:
         table = api.register(f"share_{column}", dataset_display_name=f"shares_of_{column}")
         linker.table_management.register_term_frequency_lookup(table, column)
