@@ -1,7 +1,7 @@
 """Contacts: the list with its search and filters, the page of one person, entry by hand."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -26,10 +26,13 @@ from contacts.admin.contact_filters import (
     SystemsCountFilter,
     UnitFilter,
 )
-from contacts.admin_access import PerSystemAdmin, PerSystemChangeList, organisation_of
+from contacts.admin_access import PerSystemChangeList, organisation_of
+from contacts.admin_files import ExportingAdmin
 from contacts.contact_page import show
 from contacts.models import Contact, TicketSystem
 from contacts.permissions import sees_every_system
+from contacts.resources import ContactResource
+from contacts.services.exports import ContactLine, contact_lines
 from contacts.services.golden import golden_of
 
 _STORED = ("first_name", "last_name", "email", "phone", "mobile", "city", "postcode")
@@ -92,9 +95,10 @@ class ContactList(PerSystemChangeList):
 
 
 @admin.register(Contact)
-class ContactAdmin(PerSystemAdmin):
+class ContactAdmin(ExportingAdmin):
     """Golden values are nobody's to edit here: every value belongs to a System Ref."""
 
+    resource_classes = (ContactResource,)
     list_display = ("group_id", "name", "email", "phone", "city", "systems", "spent", "last_purchase")
     list_filter = (SystemFilter, SystemsCountFilter, EmailFilter, BoughtFilter, UnitFilter)
     search_fields = ("pk",)  # turns the search box on; what it finds is ContactQuerySet.search's business
@@ -127,6 +131,9 @@ class ContactAdmin(PerSystemAdmin):
         organisation = organisation_of(request)
         context = {"currency": organisation.currency, "is_fullwidth": "1", **(extra_context or {})}
         return super().changelist_view(request, context)
+
+    def export_rows(self, request: HttpRequest, queryset: Any) -> Iterator[ContactLine]:
+        return contact_lines(queryset, user=request.user)
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """The role's permission, and a hand system whose records the user may change."""

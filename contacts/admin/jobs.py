@@ -16,10 +16,15 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django_q.tasks import async_task
+from import_export.admin import ImportMixin
+from import_export.forms import ImportForm
 
 from contacts.admin_access import PerSystemAdmin, VisibleSystemFilter
+from contacts.admin_files import importers_of
+from contacts.export_files import FORMATS
+from contacts.file_resources import FileResource
 from contacts.import_files import FileRefused
-from contacts.importers import IMPORTERS, Importer
+from contacts.importers import IMPORTERS
 from contacts.models import Job, TicketSystem
 from contacts.permissions import SystemRight, holds
 from contacts.services.arrivals import COUNTS
@@ -46,23 +51,30 @@ TONES = {
 }
 
 
-class UploadForm(forms.Form):
-    """A file, the system whose records it brings, and how it is to be read."""
+class UploadForm(ImportForm):
+    """The library's form, a file and its resource; with the system it belongs to and how it is read.
+
+    Which format it has, the file itself tells.
+    """
 
     system = forms.ModelChoiceField(queryset=TicketSystem.objects.none(), label="of the system")
-    kind = forms.ChoiceField(label="the file holds")
-    file = forms.FileField(
-        widget=forms.FileInput(attrs={"accept": ".csv,.txt,.tsv,.xlsx", "aria-labelledby": "file-label"})
-    )
     date_format = forms.CharField(required=False, max_length=40, label="date format, if not ISO")
     column_map = forms.CharField(
         required=False, widget=forms.Textarea(attrs={"rows": 3}), label="other column names"
     )
+    field_order = ("resource", "system", "import_file", "date_format", "column_map")
 
-    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self.fields["system"].queryset = _systems_of(user)
-        self.fields["kind"].choices = [(importer.kind, importer.name) for importer in _importers_of(user)]
+    def __init__(self, formats: Any, resources: Any, *, systems: Any, **kwargs: Any) -> None:
+        super().__init__(formats, resources, **kwargs)
+        del self.fields["format"]
+        self.fields["resource"].label = "the file holds"
+        accepted = {"accept": ".csv,.txt,.tsv,.xlsx", "aria-labelledby": "file-label"}
+        self.fields["import_file"].widget = forms.FileInput(attrs=accepted)
+        self.fields["import_file"].label = "file"
+        self.fields["system"].queryset = systems
+        if len(systems) == 1:
+            self.fields["system"].empty_label = None
+        self._columns = [[column.name for column in resource.columns()] for resource in resources]
 
     def clean_column_map(self) -> dict[str, str]:
         """Lines such as "Cust No = system_ref", as a dict."""
@@ -74,12 +86,17 @@ class UploadForm(forms.Form):
             column_map[theirs] = ours
         return column_map
 
+    def clean_resource(self) -> int:
+        """The number of the resource, the first unless another is chosen."""
+        return int(self.cleaned_data["resource"] or 0)
+
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean() or {}
-        if (importer := IMPORTERS.get(cleaned.get("kind", ""))) and cleaned.get("column_map"):
-            for ours in cleaned["column_map"].values():
-                if ours not in importer.column_names:
-                    self.add_error("column_map", f"“{ours}” is none of {', '.join(importer.column_names)}.")
+        if "resource" in cleaned:
+            columns = self._columns[cleaned["resource"]]
+            for ours in cleaned.get("column_map", {}).values():
+                if ours not in columns:
+                    self.add_error("column_map", f"“{ours}” is none of {', '.join(columns)}.")
         return cleaned
 
 
@@ -87,14 +104,21 @@ def _systems_of(user: User) -> Any:
     return TicketSystem.objects.visible_to(user).visible_to(user, SystemRight.CHANGE).order_by("rank", "code")
 
 
-def _importers_of(user: User) -> list[Importer]:
-    return [IMPORTERS[kind] for kind in Job.Kind if user.has_perm(IMPORTERS[kind].permission)]
+class _LibraryImport(ImportMixin, admin.ModelAdmin):
+    """The library's mixin before the stock admin, so that unfold's may stand before both."""
 
 
 @admin.register(Job)
-class JobAdmin(PerSystemAdmin):
-    """Jobs on systems that the user may see; bringing files in and confirming needs CHANGE on the system."""
+class JobAdmin(PerSystemAdmin, _LibraryImport):
+    """Jobs on systems that the user may see; bringing files in and confirming needs CHANGE on the system.
 
+    Of import_export's pages the upload stands; in place of its synchronous preview the upload becomes a job.
+    """
+
+    import_export_change_list_template = None
+    import_template_name = "contacts/imports/upload.html"
+    import_form_class = UploadForm
+    formats = FORMATS
     list_display = ("job", "system", "file_name", "stands", "row_count", "who", "began")
     list_display_links = ("job",)
     list_filter = (VisibleSystemFilter,)
@@ -123,7 +147,7 @@ class JobAdmin(PerSystemAdmin):
         return job.created_at
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        return super().has_add_permission(request) and bool(_importers_of(request.user))
+        return super().has_add_permission(request) and bool(importers_of(request.user))
 
     def may_steer(self, request: HttpRequest, job: Job) -> bool:
         """Whether the user may confirm or cancel this job."""
@@ -133,7 +157,23 @@ class JobAdmin(PerSystemAdmin):
             and holds(request.user, SystemRight.CHANGE, job.system)
         )
 
+    def has_import_permission(self, request: HttpRequest) -> bool:
+        return self.has_add_permission(request)
+
+    def get_import_resource_classes(self, request: HttpRequest) -> list[type[FileResource]]:
+        return [importer.resource for importer in importers_of(request.user)]
+
+    def get_import_form_kwargs(self, request: HttpRequest) -> dict[str, Any]:
+        return {**super().get_import_form_kwargs(request), "systems": _systems_of(request.user)}
+
+    def get_import_form_initial(self, request: HttpRequest) -> dict[str, Any]:
+        """The kind of file that the list's button named, else the first."""
+        kinds = [importer.kind for importer in importers_of(request.user)]
+        kind = request.GET.get("kind", "")
+        return {"resource": kinds.index(kind) if kind in kinds else 0}
+
     def get_urls(self) -> list[URLPattern]:
+        library = [url for url in super().get_urls() if url.name != "contacts_job_process_import"]
         return [
             path("<path:object_id>/progress/", self.progress_view, name="contacts_job_progress"),
             path(
@@ -141,16 +181,24 @@ class JobAdmin(PerSystemAdmin):
                 self.admin_site.admin_view(self.rejected_view),
                 name="contacts_job_rejected",
             ),
-            *super().get_urls(),
+            *library,
         ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        return super().changelist_view(request, {"title": "Imports", **(extra_context or {})})
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
+        return self.import_action(request)
+
+    def import_action(self, request: HttpRequest, **kwargs: Any) -> HttpResponse:
         """Bring a file: the upload becomes a job, whose page shows how its check goes."""
-        if not self.has_add_permission(request):
+        if not self.has_import_permission(request):
             raise PermissionDenied
-        form = UploadForm(request.POST or None, request.FILES or None, user=request.user)
+        form = self.create_import_form(request)
         if request.method == "POST":
             self._refuse_forged_system(request)
             if form.is_valid() and (job := self._file(request, form)):
@@ -159,10 +207,11 @@ class JobAdmin(PerSystemAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": "Bring a file in",
+            "crumbs": [("Imports", reverse("admin:contacts_job_changelist")), ("Bring a file in", "")],
             "form": form,
-            "importers": _importers_of(request.user),
+            "importers": importers_of(request.user),
         }
-        return TemplateResponse(request, "contacts/imports/upload.html", context)
+        return TemplateResponse(request, self.import_template_name, context)
 
     def _refuse_forged_system(self, request: HttpRequest) -> None:
         """A system that the user sees without CHANGE is not on offer: naming it anyway is refused."""
@@ -176,8 +225,8 @@ class JobAdmin(PerSystemAdmin):
         given = form.cleaned_data
         try:
             job = file_import(
-                given["file"],
-                importer=IMPORTERS[given["kind"]],
+                given["import_file"],
+                importer=importers_of(request.user)[given["resource"]],
                 system=given["system"],
                 options=ImportOptions(given["column_map"], given["date_format"]),
                 by=request.user,
@@ -186,7 +235,7 @@ class JobAdmin(PerSystemAdmin):
         except CannotImport as refusal:
             raise PermissionDenied from refusal
         except FileRefused as refusal:
-            form.add_error("file", str(refusal))
+            form.add_error("import_file", str(refusal))
             return None
         except BadDateFormat as refusal:
             form.add_error("date_format", str(refusal))
@@ -210,6 +259,7 @@ class JobAdmin(PerSystemAdmin):
             "opts": self.opts,
             "original": job,
             "title": f"{job.get_kind_display()} {job.pk}",
+            "crumbs": [("Imports", reverse("admin:contacts_job_changelist")), (self.job(job), "")],
             **self._progress_context(request, job),
             "may_steer": self.may_steer(request, job),
             "writable": job.counts.get("created", 0) + job.counts.get("changed", 0),

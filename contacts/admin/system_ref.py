@@ -10,10 +10,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from contacts.admin_access import PerSystemAdmin, VisibleSystemFilter, organisation_of
-from contacts.models import Organisation, SystemRef
+from contacts.admin_access import VisibleSystemFilter, organisation_of
+from contacts.admin_files import ExportingAdmin
+from contacts.models import Job, Organisation, SystemRef
 from contacts.models.person_details import DETAIL_FIELDS, name_of
 from contacts.models.system_ref import SystemRefQuerySet
+from contacts.resources import SystemRefResource
 from contacts.templatetags.kore import moment, money, system_badge
 
 
@@ -31,9 +33,11 @@ class PlacedFilter(admin.SimpleListFilter):
 
 
 @admin.register(SystemRef)
-class SystemRefAdmin(PerSystemAdmin):
+class SystemRefAdmin(ExportingAdmin):
     """One record of one system, as that system tells it."""
 
+    resource_classes = (SystemRefResource,)
+    import_kind = Job.Kind.IMPORT_SYSTEM_REFS
     list_display = ("badge", "name", "email", "any_phone", "city", "group_id", "spent", "updated")
     list_display_links = ("badge", "name")
     list_filter = (VisibleSystemFilter, PlacedFilter)

@@ -36,7 +36,7 @@ def test_a_manager_brings_a_file_in_watching_it_and_the_console_is_silent(browse
     browser.open("/admin/contacts/job/add/")
     shoot(browser, "upload")
     Select(driver.find_element(By.NAME, "system")).select_by_visible_text(str(system))
-    driver.find_element(By.NAME, "file").send_keys(str(path))
+    driver.find_element(By.NAME, "import_file").send_keys(str(path))
     driver.find_element(By.XPATH, "//button[text()='Check the file']").click()
     shoot(browser, "waiting")
     tasks.check_import(job_id=Job.objects.get().pk)

@@ -60,7 +60,7 @@ def filed(system, text=FILE, *, by=None, kind=Job.Kind.IMPORT_SYSTEM_REFS):
 
 def upload(client, system, text=FILE, **more):
     file = SimpleUploadedFile("fans.csv", text.encode())
-    data = {"system": system.pk, "kind": Job.Kind.IMPORT_SYSTEM_REFS, "file": file, **more}
+    data = {"system": system.pk, "resource": 0, "import_file": file, **more}
     return client.post(reverse(ADD), data)
 
 
@@ -189,9 +189,9 @@ def test_purchases_need_their_own_permission(client, system):
     )
     client.force_login(user)
 
-    form = upload(client, system, kind=Job.Kind.IMPORT_PURCHASES).context["form"]
+    form = upload(client, system, resource=1).context["form"]
 
-    assert list(form.errors) == ["kind"]
+    assert list(form.errors) == ["resource"]
 
 
 @pytest.mark.req("R-MDB-17")
@@ -295,7 +295,7 @@ def test_a_file_above_the_limit_is_refused_before_it_is_kept(client, system, set
 
     form = upload(client, system).context["form"]
 
-    assert form.errors == {"file": ["The file has 0.0 MB; at most 0 are taken."]}
+    assert form.errors == {"import_file": ["The file has 0.0 MB; at most 0 are taken."]}
     assert not Job.objects.exists()
 
 

@@ -10,9 +10,12 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from contacts.admin_access import PerSystemAdmin, VisibleSystemFilter
+from contacts.admin_access import VisibleSystemFilter
+from contacts.admin_files import ExportingAdmin
+from contacts.models import Job
 from contacts.templatetags.kore import moment, money, system_badge
 from ticketing.models import Purchase
+from ticketing.resources import PurchaseResource
 
 YEARS_OFFERED = 5
 STATUS_TONES = {
@@ -43,9 +46,11 @@ class YearFilter(admin.SimpleListFilter):
 
 
 @admin.register(Purchase)
-class PurchaseAdmin(PerSystemAdmin):
+class PurchaseAdmin(ExportingAdmin):
     """Ticketing systems own their purchases: they come in by import and are read here."""
 
+    resource_classes = (PurchaseResource,)
+    import_kind = Job.Kind.IMPORT_PURCHASES
     list_display = (
         "purchase",
         "ref",
