@@ -52,6 +52,7 @@ COMPARABLE = (
     "co",
     "ad",
     "street",
+    "second",
     "hn",
     "pc",
     "city",
@@ -67,9 +68,9 @@ def normalise(
     These are COMPARABLE, and for each of `typed` the value as typed but for case and surrounding blanks.
 
     fn first name without spaces, ft its first word, roots the formal names of ft, ln last name, em e-mail,
-    mailbox its part before the @, mob and ph the last ten digits in international form, co company, ad
-    address line, street without its leading number, hn house number, pc postcode, city, dob date of
-    birth. Blanks and placeholders are null.
+    mailbox its part before the @, mob and ph the last ten digits in international form, co company, ad the
+    address line, street without its leading number, second the other address line likewise, hn house number,
+    pc postcode, city, dob date of birth. Blanks and placeholders are null.
     """
     con.register("refs_in", refs)
     con.register("nickname_roots", nickname_roots())
@@ -130,6 +131,7 @@ def _plain_sql(typed: Collection[str]) -> str:
                 city.words as city,
                 {_email("r.email")} as em,
                 {_address("r.address1", "r.address2")} as ad,
+                {_second_line("r.address1", "r.address2")} as second_line,
                 {_postcode("r.postcode")} as pc,
                 {_digits("r.phone")} as phone_typed,
                 {_digits("r.mobile")} as mobile_typed,
@@ -152,6 +154,7 @@ def _plain_sql(typed: Collection[str]) -> str:
             {_telephone("mob_digits")} as mob,
             {_telephone("ph_digits")} as ph,
             co, ad, nullif(ltrim(ad, '0123456789 '), '') as street,
+            nullif(ltrim(second_line, '0123456789 '), '') as second,
             nullif(ltrim(regexp_extract(ad, '\d+'), '0'), '') as hn,
             case when iso = 'US' then left(pc, 5) else pc end as pc,
             city, {_birth_date("date_of_birth")} as dob{kept_typed}
@@ -174,6 +177,12 @@ def _address(first: str, second: str) -> str:
     both = f"concat_ws(' ', {first}, {second})"
     whole = rf"case when regexp_matches({first}, '\p{{L}}') then {first} else {both} end"
     return f"case when {is_real(f'coalesce({first}, {second})')} then nullif({cleaned(f'({whole})')}, '') end"
+
+
+def _second_line(first: str, second: str) -> str:
+    """The second line, where the address line is the first alone."""
+    stands_alone = rf"regexp_matches({first}, '\p{{L}}') and {second} <> '' and {is_real(second)}"
+    return f"case when {stands_alone} then nullif({cleaned(second)}, '') end"
 
 
 def _postcode(column: str) -> str:

@@ -219,7 +219,12 @@ def in_turn(*conditions: str) -> str:
 
 def similar(column: str, threshold: float) -> str:
     """SQL: the two values of a pair are alike."""
-    return f"jaro_winkler_similarity({column}_l, {column}_r) >= {threshold}"
+    return similar_to(f"{column}_l", f"{column}_r", threshold)
+
+
+def similar_to(left: str, right: str, threshold: float) -> str:
+    """SQL: two values are alike."""
+    return f"jaro_winkler_similarity({left}, {right}) >= {threshold}"
 
 
 # Mary Ann and Mary Jane are not one Mary: the first word stands for the whole only where one side has one.

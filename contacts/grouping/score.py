@@ -23,6 +23,7 @@ from contacts.grouping.rules import (
     Outcome,
     in_turn,
     similar,
+    similar_to,
 )
 
 
@@ -81,7 +82,13 @@ _ONE_DIGIT = in_turn(
 _EMAIL_TYPO = in_turn(
     "abs(length(em_l) - length(em_r)) <= 2", similar("em", 0.88), "levenshtein(em_l, em_r) <= 2"
 )
-_STREETS_ALIKE = f"(street_l = street_r or {similar('street', 0.9)})"
+# Some systems have the street first, some the house's name; a short second line ("Flat 2") says nothing.
+_LINES_CROSSED = in_turn(
+    "second_l is not null or second_r is not null",
+    f"(length(second_l) > 5 and {similar_to('second_l', 'street_r', 0.9)})"
+    f" or (length(second_r) > 5 and {similar_to('street_l', 'second_r', 0.9)})",
+)
+_STREETS_ALIKE = f"(street_l = street_r or {similar('street', 0.9)} or {_LINES_CROSSED})"
 _SAME_NUMBER = "coalesce(hn_l = hn_r, hn_l is not null or hn_r is not null)"
 _SAME_HOUSE = in_turn("pc_l = pc_r", f"hn_l = hn_r or ({_STREETS_ALIKE} and {_SAME_NUMBER})")
 _SAME_LINE = in_turn("hn_l = hn_r or (hn_l is null and hn_r is null)", _STREETS_ALIKE)

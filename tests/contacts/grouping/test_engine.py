@@ -1,11 +1,13 @@
 """What a grouping run decides, on small sets that show one thing each."""
 
+import json
 from datetime import date
 
 import pytest
 
 from benchmarks.matching_cases import read_cases, wrong_cases
 from contacts.grouping.engine import group
+from contacts.grouping.explain import COMPARISONS
 from contacts.grouping.model import Model
 from contacts.grouping.records import Decisions, UnusableRefs
 from tests.contacts.grouping.refs import MODEL, grouped, run, table, verdicts
@@ -192,3 +194,16 @@ def test_a_ref_id_given_twice_is_refused():
 def test_a_missing_column_is_refused():
     with pytest.raises(UnusableRefs, match="lack the column city"):
         group(table(ANN).drop_columns(["city"]), model=MODEL)
+
+
+def test_two_address_lines_in_either_order_are_one_house():
+    person = {"first_name": "Ella", "last_name": "Crouchley", "city": "Urangan", "postcode": "4655"}
+    pair = [
+        person | {"address1": "3 Tieve Tara", "address2": "Wybalena Grove"},
+        person | {"address1": "3 Wybalena Grove", "postcode": "4656"},
+    ]
+
+    evidence = json.loads(run(*pair).links["evidence"][0].as_py())
+
+    levels = {c.key: c.level(number) for c, (number, *_) in zip(COMPARISONS, evidence, strict=True)}
+    assert levels["address"].label == "same address line"
