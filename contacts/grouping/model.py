@@ -25,8 +25,8 @@ SMALLEST_POPULATION = 1_000
 PRESET_HOUSEHOLD_PRIOR = -1.0
 LEAST_HOUSEHOLD_PAIRS = 100
 HIGHEST_HOUSEHOLD_PRIOR = 4.0
-# Pairs of namesakes (father and son) per pair of housemates with unlike first names. Hardly ever above one
-# in a hundred; taken high, so that dates are doubted late.
+# Pairs of namesakes (father and son) per pair of housemates with unlike first names. An assumption, meant
+# to be on the high side, so that dates are doubted late.
 NAMESAKES_PER_HOUSEMATE = 0.03
 PRESET_WRONG_DATE_ODDS = -1.0
 # Sixteen wrong dates to one namesake: below, a different date means another person.
