@@ -59,7 +59,11 @@ def rep(ann):
 
 
 def wait(driver, css: str):
-    return WebDriverWait(driver, 10).until(lambda d: d.find_element(By.CSS_SELECTOR, css))
+    """The element, once its page has loaded with its scripts: before, a key would go nowhere."""
+    loaded = "return document.readyState === 'complete'"
+    return WebDriverWait(driver, 20).until(
+        lambda d: d.execute_script(loaded) and d.find_element(By.CSS_SELECTOR, css)
+    )
 
 
 def press(driver, *keys: str) -> None:
@@ -73,9 +77,9 @@ def test_a_rep_finds_a_person_by_phone_and_sees_why_together_with_the_keyboard_a
     driver = browser.driver
     browser.sign_in(rep)
     browser.open("/admin/")
-    wait(driver, "h1")
+    wait(driver, "input[type=search]:focus")
 
-    press(driver.find_element(By.TAG_NAME, "body").parent, "g", "c")
+    press(driver, Keys.ESCAPE, "g", "c")
     wait(driver, "table[data-rows]")
     press(driver, Keys.ESCAPE, "/")
     driver.switch_to.active_element.send_keys("(020) 7946-0958", Keys.ENTER)

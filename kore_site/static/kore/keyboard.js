@@ -27,7 +27,7 @@
       dialog.setAttribute("aria-label", "Keyboard");
       const keys = [["/", "search"], ["↑ ↓", "move in a list"], ["Enter", "open"]];
       for (const [key, [name]] of Object.entries(places)) keys.push([`g ${key}`, name.toLowerCase()]);
-      keys.push(["?", "this help"], ["Esc", "close"]);
+      keys.push(["?", "this help"], ["Esc", "leave the search, close"]);
       const list = document.createElement("dl");
       for (const [key, what] of keys) {
         const term = list.appendChild(document.createElement("dt"));
@@ -56,6 +56,7 @@
       rows()[here].querySelector("a").click();
       return;
     }
+    if (event.key === "Escape" && inSearch) event.target.blur();
     if (typing(event.target)) return;
     if (event.timeStamp - leader < 1200 && places[event.key]) {
       window.location.assign(places[event.key][1]);
