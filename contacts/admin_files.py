@@ -40,6 +40,16 @@ def may_import(user: User, kind: str) -> bool:
     )
 
 
+class FormatForm(ExportForm):
+    """Which format; CSV unless another is chosen."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        field = self.fields["format"]
+        field.choices = field.choices[1:]  # type: ignore[attr-defined]
+        field.widget.choices = field.choices  # type: ignore[attr-defined]
+
+
 class _LibraryExport(ExportMixin, admin.ModelAdmin):
     """The library's mixin before the stock admin, so that unfold's may stand before both."""
 
@@ -53,7 +63,7 @@ class ExportingAdmin(PerSystemAdmin, _LibraryExport):
 
     import_export_change_list_template = None
     export_template_name = "contacts/exports/export.html"
-    export_form_class = ExportForm
+    export_form_class = FormatForm
     formats = FORMATS
     import_kind = ""
 
@@ -66,7 +76,7 @@ class ExportingAdmin(PerSystemAdmin, _LibraryExport):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        context: dict[str, Any] = {"import_address": ""}
+        context: dict[str, Any] = {"import_address": "", "title": self._title()}
         if self.import_kind and may_import(request.user, self.import_kind):
             query = urlencode({"kind": self.import_kind})
             context["import_address"] = f"{reverse('admin:contacts_job_import')}?{query}"
@@ -81,8 +91,7 @@ class ExportingAdmin(PerSystemAdmin, _LibraryExport):
 
     def init_request_context_data(self, request: HttpRequest, form: Any) -> dict[str, Any]:
         rows = self.get_export_queryset(request)
-        title = self.opts.verbose_name_plural
-        title = title[:1].upper() + title[1:]
+        title = self._title()
         return super().init_request_context_data(request, form) | {
             "title": f"Export {title}",
             "crumbs": [(title, self._list_address()), ("Export", "")],
@@ -128,6 +137,10 @@ class ExportingAdmin(PerSystemAdmin, _LibraryExport):
                 self.opts.label,
                 file_format.get_title(),
             )
+
+    def _title(self) -> str:
+        title = str(self.opts.verbose_name_plural)
+        return title[:1].upper() + title[1:]
 
     def _list_address(self) -> str:
         return reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_changelist")

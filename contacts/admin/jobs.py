@@ -72,8 +72,7 @@ class UploadForm(ImportForm):
         self.fields["import_file"].widget = forms.FileInput(attrs=accepted)
         self.fields["import_file"].label = "file"
         self.fields["system"].queryset = systems
-        if len(systems) == 1:
-            self.fields["system"].empty_label = None
+        self.fields["system"].empty_label = None if len(systems) == 1 else "choose one"
         self._columns = [[column.name for column in resource.columns()] for resource in resources]
 
     def clean_column_map(self) -> dict[str, str]:

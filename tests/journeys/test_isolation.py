@@ -1,5 +1,9 @@
 """A person of one unit walks every page: nothing of the other unit shows, nor that there is anything."""
 
+import csv
+import io
+
+import openpyxl
 import pytest
 from django.contrib import admin
 from django.urls import NoReverseMatch, reverse
@@ -169,6 +173,24 @@ def test_a_person_of_both_units_shows_with_ours_alone(role, units, client):
     text = page.content.decode()
     assert "Ann Marlow" in text
     assert MARKER not in text.lower()
+
+
+@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("format", ["0", "1"], ids=["csv", "xlsx"])
+def test_no_export_holds_anything_of_the_other_unit(role, format, units, client):
+    client.force_login(visitor(role, units))
+
+    for page, rows in (("contacts_systemref", 1), ("contacts_contact", 1), ("ticketing_purchase", 0)):
+        response = client.post(reverse(f"admin:{page}_export"), {"format": format})
+        lines = _lines(b"".join(response.streaming_content), is_xlsx=format == "1")
+        assert len(lines) == 1 + rows, page
+        assert MARKER not in str(lines).lower(), page
+
+
+def _lines(content, *, is_xlsx):
+    if not is_xlsx:
+        return list(csv.reader(io.StringIO(content.decode())))
+    return list(openpyxl.load_workbook(io.BytesIO(content)).active.iter_rows(values_only=True))
 
 
 def test_without_any_right_there_are_no_contacts(units, client):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -95,9 +95,6 @@ class PurchaseAdmin(ExportingAdmin):
             "shown_amount",
             "shown_status",
         )
-
-    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
-        return super().changelist_view(request, {"title": "Purchases", **(extra_context or {})})
 
     @admin.display(description="purchase")
     def purchase(self, purchase: Purchase) -> SafeString:
