@@ -12,7 +12,7 @@ from contacts.permissions import SystemRight, grant
 
 from ..factories import TicketSystemFactory, UserFactory
 
-pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True, serialized_rollback=True)]
+pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
 
 def shoot(browser, name):
