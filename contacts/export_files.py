@@ -12,7 +12,7 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 
 from contacts.import_files import escape_formula
 
-MOST_XLSX_LINES = 100_000  # beside the header; a spreadsheet holds a million, but takes minutes to write
+MOST_XLSX_LINES = 50_000  # beside the header; more take minutes before the first byte goes out
 _LINES_AT_ONCE = 500
 _BYTES_AT_ONCE = 65_536
 

@@ -97,9 +97,6 @@ def brought_in(content: bytes, system, kind=Job.Kind.IMPORT_SYSTEM_REFS):
     return results[0]
 
 
-# One table
-
-
 @pytest.mark.parametrize(
     ("resource", "values"),
     [
@@ -128,9 +125,6 @@ def test_importers_take_their_columns_from_the_resources():
 def test_the_librarys_own_saving_is_closed(ours):
     with pytest.raises(TypeError, match="importer's service"):
         SystemRefResource().do_instance_save(SystemRef(system=ours, system_ref="1"), is_create=True)
-
-
-# Rows and rights
 
 
 @pytest.mark.req("R-DOO-18", "R-DOO-20")
@@ -269,9 +263,6 @@ def test_more_rows_than_a_spreadsheet_is_written_for_are_refused_with_advice(our
     assert len(rows_of(export(client, "contacts_systemref", CSV))) == 2
 
 
-# Formulas, and back in again
-
-
 @pytest.mark.parametrize("format", [CSV, XLSX])
 @pytest.mark.parametrize(
     "text", ["=1+1", "+44 20 7946 0000", "-cmd", "@SUM(A1)", "\ttab", "\rreturn", "=a|b"]
@@ -292,7 +283,6 @@ def test_no_exported_cell_is_a_formula(text, format, ours, client):
     assert shown == "'" + text.replace("|", "\\|")
 
 
-@pytest.mark.req("R-DOO-55")
 @pytest.mark.parametrize("format", [CSV, XLSX])
 def test_an_export_of_refs_goes_back_in_and_changes_only_what_was_edited(format, ours, client):
     ref = SystemRefFactory(
@@ -335,9 +325,6 @@ def test_rows_of_another_system_in_an_export_are_not_taken_for_this_one(ours, cl
     [refusal] = result.refusals
     assert (refusal.column, refusal.value) == ("system", "ELSE")
     assert SystemRef.objects.count() == 2
-
-
-# The buttons over the lists
 
 
 def buttons(client, page) -> tuple[str, bool]:
