@@ -248,7 +248,7 @@ deeds = st.lists(
 
 @pytest.mark.req("R-CM-39", "D-6")
 @settings(
-    max_examples=6,
+    max_examples=4,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
