@@ -6,7 +6,7 @@
   const typing = (element) => element.closest("input, textarea, select, [contenteditable]") !== null;
   const rows = () => [...document.querySelectorAll("table[data-rows] tbody tr, #result_list tbody tr")].filter((row) => row.querySelector("a"));
   let here = -1;
-  let leader = 0;
+  let leader = -Infinity;
 
   const move = (step) => {
     const all = rows();
@@ -58,7 +58,7 @@
     }
     if (event.key === "Escape" && inSearch) event.target.blur();
     if (typing(event.target)) return;
-    if (event.timeStamp - leader < 1200 && places[event.key]) {
+    if (event.timeStamp - leader < 2000 && places[event.key]) {
       window.location.assign(places[event.key][1]);
     } else if (event.key === "g") {
       leader = event.timeStamp;
