@@ -114,7 +114,7 @@ class VisibleSystemFilter(SimpleListFilter):
         return [(system.code, str(system)) for system in systems]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
-        if self.value() is None:
+        if not self.value():  # absent, or "any" in a form that was sent
             return queryset
         return queryset.filter(**{f"{self.path}__code": self.value()})
 

@@ -113,7 +113,8 @@ def admit(
     Atomic per chunk of ROWS_AT_ONCE rows and idempotent: a row that says nothing new writes nothing, so that
     after a crash the same rows may be given again. Blanks never overwrite. Of two moments `updated_at` the
     newer wins, an equal one wins where values differ; a row without one changes only refs that never had one
-    (DECISIONS 18). A System Ref that comes twice is taken in the order given. New refs stay unplaced.
+    (DECISIONS 18). A System Ref that comes twice within a chunk is taken as
+    what its rows say together, in the order given. New refs stay unplaced.
 
     Safe under two callers: each chunk holds the row of its TicketSystem until it commits, so that callers
     for one system take turns chunk by chunk and never create a ref twice (a unique constraint stands behind
@@ -212,19 +213,13 @@ def _stored(chunk: Sequence[Arrival], *, system: TicketSystem, lock: bool = Fals
 def _plan(
     chunk: Sequence[Arrival], stored: dict[str, tuple], *, system: TicketSystem, way_in: Origin
 ) -> _Plan:
-    """Take the rows one after the other against the stored states, which it replaces as they change."""
-    against = guards.verdicts(chunk, system=system, way_in=way_in)
+    """Hold what the rows say against the stored states, which are replaced as they change."""
     plan = _Plan(stored)
-    for index, row in enumerate(chunk):
-        if index in against:
-            verdict = against[index]
-            value = str(getattr(row, verdict.column, "")) if verdict.column else row.system_ref
-            plan.result.refuse(Refusal(row.line, verdict.column, value, verdict.reason, verdict.is_held))
-            continue
-        state = stored.get(row.system_ref)
+    for system_ref, row in _folded(chunk, plan.result, system=system, way_in=way_in).items():
+        state = stored.get(system_ref)
         if state is None:
-            stored[row.system_ref] = (None, *row[1:])
-            plan.new.append(row.system_ref)
+            stored[system_ref] = (None, *row[1:])
+            plan.new.append(system_ref)
             plan.result.created += 1
         elif (merged := _merged(state, row)) == state:
             plan.result.unchanged += 1
@@ -232,6 +227,29 @@ def _plan(
             _note_change(plan, state, merged)
             plan.result.changed += 1
     return plan
+
+
+def _folded(
+    chunk: Sequence[Arrival], result: Admitted, *, system: TicketSystem, way_in: Origin
+) -> dict[str, Arrival]:
+    """What the chunk says of each System Ref in the end; refused rows are counted in `result`.
+
+    A ref that stands twice in a file is folded before it is compared, else every import of the same file
+    would change it to and fro. The rows that a later one completes count as unchanged.
+    """
+    against = guards.verdicts(chunk, system=system, way_in=way_in)
+    folded: dict[str, Arrival] = {}
+    for index, row in enumerate(chunk):
+        if index in against:
+            verdict = against[index]
+            value = str(getattr(row, verdict.column, "")) if verdict.column else row.system_ref
+            result.refuse(Refusal(row.line, verdict.column, value, verdict.reason, verdict.is_held))
+        elif (earlier := folded.get(row.system_ref)) is None:
+            folded[row.system_ref] = row
+        else:
+            folded[row.system_ref] = Arrival._make(_merged(earlier, row))
+            result.unchanged += 1
+    return folded
 
 
 def _merged(state: tuple[Any, ...], row: Arrival) -> tuple[Any, ...]:

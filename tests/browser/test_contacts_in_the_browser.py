@@ -79,7 +79,7 @@ def press(driver, *keys: str) -> None:
 
 
 def go(driver, keys: str, path: str) -> None:
-    """Leave the search, which the page begins in once it is drawn, and press two keys until they lead there."""
+    """Leave the search, which the page begins in once drawn, and press two keys until they lead there."""
     for _ in range(5):
         press(driver, Keys.ESCAPE, keys)
         with contextlib.suppress(TimeoutException):

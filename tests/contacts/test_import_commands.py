@@ -157,7 +157,7 @@ def test_nul_bytes_dates_in_several_notations_and_duplicates_in_one_file(bring):
     assert code == 1
     assert {name: count for name, count in json.loads(printed).items() if count} == {
         "created": 2,
-        "changed": 1,
+        "unchanged": 1,
         "rejected": 2,
     }
     assert dict(SystemRef.objects.values_list("system_ref", "last_name")) == {"1": "Marlowe", "3": "Okafor"}

@@ -134,10 +134,13 @@ def test_an_unknown_system_ref_is_rejected_with_the_reason_and_the_rest_goes_in(
     ]
 
 
-def test_a_line_that_comes_twice_is_counted_twice_and_the_later_wins(ref):
-    admitted = bring(ref, line("P1", amount="1"), line("P1", amount="2"))
+def test_of_a_line_that_comes_twice_the_later_wins_and_the_same_file_again_changes_nothing(ref):
+    lines = [line("P1", amount="1"), line("P1", amount="2")]
 
-    assert counts(admitted) == {"created": 1, "changed": 1}
+    first, again = bring(ref, *lines), bring(ref, *lines)
+
+    assert counts(first) == {"created": 1, "unchanged": 1}
+    assert counts(again) == {"unchanged": 2}
     assert ref.spent_total == 2
 
 

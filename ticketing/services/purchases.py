@@ -103,13 +103,18 @@ def _admit_chunk(
 
 
 def _plan(chunk: Sequence[BoughtLine], *, system: TicketSystem, way_in: Origin) -> _Plan:
-    """Take the lines one after the other against what stands."""
+    """Hold what the lines say against what stands.
+
+    A purchase that stands twice is folded first, else every import of the same file would change it to and
+    fro; the lines that a later one completes count as unchanged.
+    """
     against = guards.verdicts(chunk, system=system, way_in=way_in)
     refs = SystemRef.objects.filter(system=system, system_ref__in={row.system_ref for row in chunk})
     ref_ids = dict(refs.values_list("system_ref", "pk"))
     known = Purchase.objects.filter(system=system, purchase_id__in={row.purchase_id for row in chunk})
     plan = _Plan({state[2]: state for state in known.values_list("pk", *_STORED)})
     currency = Organisation.load().currency
+    folded: dict[str, BoughtLine] = {}
     for index, row in enumerate(chunk):
         if index in against:
             verdict = against[index]
@@ -119,8 +124,14 @@ def _plan(chunk: Sequence[BoughtLine], *, system: TicketSystem, way_in: Origin) 
         elif row.system_ref not in ref_ids:
             reason = f"{system.code} has no such System Ref; bring System Refs in first."
             plan.result.refuse(Refusal(row.line, "system_ref", row.system_ref, reason))
+        elif (earlier := folded.get(row.purchase_id)) is None:
+            folded[row.purchase_id] = row
         else:
-            _take(plan, row, ref_id=ref_ids[row.system_ref], currency=currency)
+            both = zip(earlier, row, strict=True)
+            folded[row.purchase_id] = BoughtLine._make(old if new in ("", None) else new for old, new in both)
+            plan.result.unchanged += 1
+    for row in folded.values():
+        _take(plan, row, ref_id=ref_ids[row.system_ref], currency=currency)
     return plan
 
 
