@@ -29,7 +29,7 @@ def words(text: str, *, default_country: str) -> list[Word]:
     """The words of a search, each of which must be found; a phone number typed with blanks is one of them."""
     found: list[Word] = []
     for looks_like_phone, tokens in groupby(
-        text.split(), key=lambda token: bool(_PHONE_LIKE.fullmatch(token))
+        text.replace(",", " ").split(), key=lambda token: bool(_PHONE_LIKE.fullmatch(token))
     ):
         if looks_like_phone:
             found += _numbers(list(tokens), default_country)

@@ -43,6 +43,7 @@ def ann(person, mlb):
     [
         "ann marlow",
         "Marlow  ANN",
+        "Marlow, Ann",
         "marl",
         "ödegård",
         "Ödegård",
