@@ -26,7 +26,7 @@ from ..factories import (
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("R-MDB-16")]
 
-MARKER = "zqx"
+MARKER = "zqxmarker"  # long enough never to stand in a random token
 ABSENT = 987654321
 ROLES = [CRM_MANAGERS, SALES_REPS]
 
