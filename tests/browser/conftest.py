@@ -2,13 +2,16 @@
 
 import contextlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from selenium import webdriver
+from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.support.ui import WebDriverWait
 
 _FLAGS = (
     "--headless",
@@ -42,6 +45,9 @@ def chromium(live_server) -> Iterator[webdriver.Chrome]:
             driver.quit()
 
 
+PATIENCE = 30  # seconds: on a machine that runs other tests on every core, a page may take its time
+
+
 class Browser:
     """The browser on the live server, signed in as one person."""
 
@@ -58,6 +64,12 @@ class Browser:
 
     def open(self, path: str) -> None:
         self.driver.get(f"{self.address}{path}")
+
+    def waits_for(self, condition: Callable[[webdriver.Chrome], Any]) -> Any:
+        """What the condition gives once it holds: a click returns before its page has come."""
+        return WebDriverWait(
+            self.driver, PATIENCE, ignored_exceptions=[NoSuchElementException, StaleElementReferenceException]
+        ).until(condition)
 
     def complaints(self) -> list[str]:
         """What the console complained of since the last call, such as a breach of the CSP."""

@@ -17,6 +17,7 @@ from contacts.services.golden import refresh_golden
 from kore_site.roles import SALES_REPS
 
 from ..factories import NOW, MappingFactory, SystemRefFactory, TicketSystemFactory, UserFactory
+from .conftest import PATIENCE
 
 pytestmark = [pytest.mark.browser, pytest.mark.django_db(transaction=True)]
 
@@ -64,7 +65,7 @@ def wait(driver, css: str):
     """The element, once its page has loaded with its scripts: before, a key would go nowhere."""
     loaded = "return document.readyState === 'complete'"
     try:
-        return WebDriverWait(driver, 20).until(
+        return WebDriverWait(driver, PATIENCE).until(
             lambda d: d.execute_script(loaded) and d.find_element(By.CSS_SELECTOR, css)
         )
     except TimeoutException:
@@ -100,7 +101,7 @@ def test_a_rep_finds_a_person_by_phone_and_sees_why_together_with_the_keyboard_a
     press(driver, Keys.ESCAPE, "/")
     everything = Keys.CONTROL + "a" + Keys.NULL
     driver.switch_to.active_element.send_keys(everything, "(020) 7946-0958", Keys.ENTER)
-    WebDriverWait(driver, 10).until(lambda d: "q=" in d.current_url)
+    browser.waits_for(lambda d: "q=" in d.current_url)
     wait(driver, "table[data-rows]")
 
     assert [
@@ -128,7 +129,7 @@ def test_the_question_mark_shows_the_keys_and_a_filter_is_sent_when_chosen(brows
     press(driver, Keys.ESCAPE)
     driver.find_element(By.CSS_SELECTOR, "select[name=systems] option[value=one]").click()
 
-    WebDriverWait(driver, 10).until(lambda d: "systems=one" in d.current_url)
+    browser.waits_for(lambda d: "systems=one" in d.current_url)
     assert "No contact matches" in wait(driver, ".k-empty").text
 
 

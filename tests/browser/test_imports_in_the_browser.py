@@ -4,7 +4,7 @@ import os
 
 import pytest
 from selenium.webdriver.common.by import By
-from selenium.webdriver.support.ui import Select, WebDriverWait
+from selenium.webdriver.support.ui import Select
 
 from contacts import tasks
 from contacts.models import Job, SystemRef
@@ -38,15 +38,16 @@ def test_a_manager_brings_a_file_in_watching_it_and_the_console_is_silent(browse
     Select(driver.find_element(By.NAME, "system")).select_by_visible_text(str(system))
     driver.find_element(By.NAME, "import_file").send_keys(str(path))
     driver.find_element(By.XPATH, "//button[text()='Check the file']").click()
+    browser.waits_for(lambda _: Job.objects.exists())  # a click returns before the server has taken the form
     shoot(browser, "waiting")
     tasks.check_import(job_id=Job.objects.get().pk)
-    wait = WebDriverWait(driver, 10)
-    confirm = wait.until(lambda _: driver.find_elements(By.NAME, "confirm"))[0]
+    confirm = browser.waits_for(lambda _: driver.find_elements(By.NAME, "confirm"))[0]
     shoot(browser, "checked")
     offered = confirm.text
     confirm.click()
+    browser.waits_for(lambda _: not Job.objects.filter(state=Job.State.CHECKED).exists())
     tasks.write_import(job_id=Job.objects.get().pk)
-    wait.until(lambda _: "The first rows as they were read" in driver.page_source)
+    browser.waits_for(lambda _: "The first rows as they were read" in driver.page_source)
     shoot(browser, "done")
     browser.open("/admin/contacts/job/")
     shoot(browser, "list")

@@ -5,7 +5,6 @@ from django.utils import timezone
 from django_q.models import OrmQ
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
-from selenium.webdriver.support.ui import WebDriverWait
 
 from contacts.permissions import SystemRight, grant
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
@@ -31,7 +30,7 @@ def test_a_manager_runs_the_night_and_follows_it_without_a_reload(browser):
     browser.open("/admin/sync/nightrun/")
     browser.driver.find_element(By.LINK_TEXT, "Run the night now").click()
     browser.driver.find_element(By.XPATH, "//button[text()='Run the night']").click()
-    assert "waits for the cluster" in said(browser)
+    browser.waits_for(lambda _: "waits for the cluster" in said(browser))
     assert OrmQ.objects.count() == 1
 
     run = NightRunFactory(state="running", started_at=timezone.now())
@@ -43,7 +42,7 @@ def test_a_manager_runs_the_night_and_follows_it_without_a_reload(browser):
 
     type(step).objects.update(state="done", done=4, counts={"joined": 1234})
     NightRun.objects.update(state="done", finished_at=timezone.now())
-    WebDriverWait(browser.driver, 10).until(lambda _driver: "1,234" in said(browser))
+    browser.waits_for(lambda _driver: "1,234" in said(browser))
     assert "25 %" not in said(browser)
     assert browser.complaints() == []
 
@@ -78,5 +77,5 @@ def test_a_rep_searches_from_the_first_page_and_lands_in_the_list_of_contacts(br
     assert search.get_attribute("autofocus")
     search.send_keys("marlow", Keys.ENTER)
 
-    WebDriverWait(browser.driver, 10).until(lambda driver: "/contacts/contact/" in driver.current_url)
+    browser.waits_for(lambda driver: "/contacts/contact/" in driver.current_url)
     assert str(mapping.contact_id) in said(browser)
