@@ -54,36 +54,39 @@ KEY_KINDS = (
 POISONABLE = {"email": "em", "mobile": "mob", "phone": "ph"}
 
 
-def blank_poisoned(con: duckdb.DuckDBPyConnection, columns: Sequence[str], *, frozen: pa.Table) -> None:
-    """Make the table `poisoned` (kind, holders) and blank its e-mails, mobiles and phones in `plain`."""
+def blank_poisoned(con: duckdb.DuckDBPyConnection, bad_keys: pa.Table) -> None:
+    """Blank the bad e-mails, mobiles and phones in `plain`, and list them in the table `poisoned`."""
     con.execute("create or replace temp table poisoned (kind varchar, holders bigint)")
-    con.register("frozen_keys", frozen)
-    kinds = {row[0] for row in con.execute("select distinct kind from frozen_keys").fetchall()}
+    con.register("bad_keys", bad_keys)
+    kinds = {row[0] for row in con.execute("select distinct kind from bad_keys").fetchall()}
     for kind, column in POISONABLE.items():
-        con.execute(f"create or replace temp table bad as {_bad_values_sql(kind, columns, kind in kinds)}")
+        if kind not in kinds:
+            continue
+        con.execute(f"""
+            create or replace temp table bad as
+            with held as (select distinct {column} as value from plain where {column} is not null)
+            select value, holders from held
+            join (select key_hash, holders from bad_keys where kind = '{kind}') known
+            on keyed_hash('{kind}', value) = key_hash
+        """)
         con.execute(f"insert into poisoned select '{kind}', holders from bad")
-        if con.execute("select count(*) from bad").fetchall()[0][0]:
-            mailbox = ", mailbox = null" if column == "em" else ""
-            con.execute(
-                f"update plain set {column} = null{mailbox} from bad where plain.{column} = bad.value"
-            )
-    con.execute("drop table bad")
-    con.unregister("frozen_keys")
+        mailbox = ", mailbox = null" if column == "em" else ""
+        con.execute(f"update plain set {column} = null{mailbox} from bad where plain.{column} = bad.value")
+        con.execute("drop table bad")
+    con.unregister("bad_keys")
 
 
-def _bad_values_sql(kind: str, columns: Sequence[str], has_frozen: bool) -> str:
+def _bad_values_sql(kind: str, columns: Sequence[str]) -> str:
     """SQL: value and distinct holders of each bad value; only often typed ones are looked at closely."""
     column, content = POISONABLE[kind], content_hash(columns)
-    held = f"select {column} as value, count(*) as refs from plain where {column} is not null group by 1"
-    frozen = f"keyed_hash('{kind}', value) in (select key_hash from frozen_keys where kind = '{kind}')"
-    suspect = f"refs > {MOST_HOLDERS}" + (f" or (refs > 1 and {frozen})" if has_frozen else "")
     return f"""
-        with suspects as (select value, {frozen if has_frozen else "false"} as is_frozen
-            from ({held}) where {suspect})
+        with suspects as (
+            select {column} as value from plain where {column} is not null group by 1
+            having count(*) > {MOST_HOLDERS}
+        )
         select value, count(distinct {content}) as holders
         from plain join suspects on plain.{column} = suspects.value
-        group by value, is_frozen
-        having is_frozen or count(distinct {content}) > {MOST_HOLDERS}
+        group by value having count(distinct {content}) > {MOST_HOLDERS}
     """
 
 
@@ -92,36 +95,32 @@ def content_hash(columns: Sequence[str], salt: int = 0) -> str:
     return f"hash({salt}, {', '.join(columns)})"
 
 
-def make_pairs(
-    con: duckdb.DuckDBPyConnection, *, frozen: pa.Table, extra_kinds: Iterable[KeyKind] = ()
-) -> None:
+def make_pairs(con: duckdb.DuckDBPyConnection, *, kinds: Sequence[KeyKind], bad_keys: pa.Table) -> None:
     """Make the table `pairs` (join_key_l < join_key_r, match_key) from `records`; add bad keys to `poisoned`.
 
-    A pair stands once, however many keys it shares.
+    A pair stands once, however many keys it shares; bad keys lead to none.
     """
-    kinds = [*KEY_KINDS, *extra_kinds]
     _make_keys(con, kinds)
-    _add_bad_keys(con, kinds, frozen)
-    con.execute(f"""
-        create or replace temp table live_keys as
-        select keys.key, keys.rec from keys semi join
-        (select key from held where records <= {MOST_HOLDERS} and not is_frozen) good using (key)
-    """)
-    con.execute("drop table keys; drop table held")
+    _drop_bad_keys(con, kinds, bad_keys)
     con.execute("""
         create or replace temp table pairs as
         select distinct a.rec as join_key_l, b.rec as join_key_r, '0' as match_key
-        from live_keys a join live_keys b on a.key = b.key and a.rec < b.rec
+        from keys a join keys b on a.key = b.key and a.rec < b.rec
     """)
-    con.execute("drop table live_keys")
+    con.execute("drop table keys")
 
 
-def find_bad_keys(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> pa.Table:
+def find_bad_keys(
+    con: duckdb.DuckDBPyConnection, columns: Sequence[str], *, kinds: Iterable[KeyKind] = KEY_KINDS
+) -> pa.Table:
     """The keys of `plain` that more than MOST_HOLDERS distinct records hold: BAD_KEY_SCHEMA, hashed."""
+    kinds = list(kinds)
+    names = {kind.name for kind in kinds}
+    poisonable = [kind for kind in POISONABLE if kind in names or (kind == "phone" and names)]
     parts = [
         f"""select '{kind}' as kind, keyed_hash('{kind}', value) as key_hash, holders
-        from ({_bad_values_sql(kind, columns, False)})"""
-        for kind in POISONABLE
+        from ({_bad_values_sql(kind, columns)})"""
+        for kind in poisonable
     ]
     con.execute(f"""
         create or replace temp table content as select plain.* from plain
@@ -131,7 +130,7 @@ def find_bad_keys(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> pa.
         f"""select '{kind.name}' as kind, keyed_hash('{kind.name}', value) as key_hash, holders
         from (select {kind.text} as value, count(*) as holders from content
             where {kind.is_filled} group by 1 having count(*) > {MOST_HOLDERS})"""
-        for kind in KEY_KINDS
+        for kind in kinds
         if kind.name not in POISONABLE
     ]
     table = con.sql(f"select * from ({' union all '.join(parts)}) order by 1, 2").to_arrow_table()
@@ -140,37 +139,36 @@ def find_bad_keys(con: duckdb.DuckDBPyConnection, columns: Sequence[str]) -> pa.
 
 
 def _make_keys(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind]) -> None:
-    """The tables `keys` (key, rec) and `held` (key, records, sample), keys shared by two records or more."""
+    """The table `keys` (key, rec, kind) of the keys that two records or more share."""
     selects = " union all ".join(
-        f"""select hash('{kind.family or kind.name}', {", ".join(kind.parts)}) as key, rec, is_first,
+        f"""select hash('{kind.family or kind.name}', {", ".join(kind.parts)}) as key, rec,
             {number}::tinyint as kind
         from records where {kind.is_filled}"""
         for number, kind in enumerate(kinds)
     )
-    con.execute(f"create or replace temp table keys as {selects}")
+    con.execute(f"create or replace temp table all_keys as {selects}")
     con.execute("""
-        create or replace temp table held as
-        select key, any_value(kind) as kind, count_if(is_first) as records, min(rec) as sample,
-            false as is_frozen
-        from keys group by key having count(*) > 1
+        create or replace temp table keys as
+        select * from all_keys
+        semi join (select key from all_keys group by key having count(*) > 1) using (key)
     """)
+    con.execute("drop table all_keys")
 
 
-def _add_bad_keys(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind], frozen: pa.Table) -> None:
-    """Mark in `held` the keys that the model knows as bad, and list all bad keys in `poisoned`."""
-    frozen_kinds = set(frozen["kind"].to_pylist())
-    con.register("frozen_keys", frozen)
+def _drop_bad_keys(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind], bad_keys: pa.Table) -> None:
+    """Drop from `keys` those that the model knows as bad, and list them in `poisoned`."""
+    bad_kinds = set(bad_keys["kind"].to_pylist())
+    con.register("bad_keys", bad_keys)
     for number, kind in enumerate(kinds):
-        if kind.name in frozen_kinds and kind.name not in POISONABLE:
+        if kind.name in bad_kinds and kind.name not in POISONABLE:
             con.execute(f"""
-                update held set is_frozen = true from records
-                where held.kind = {number} and records.rec = held.sample
-                and keyed_hash('{kind.name}', {kind.text})
-                in (select key_hash from frozen_keys where kind = '{kind.name}')
+                create or replace temp table bad as
+                with held as (select key, min(rec) as rec from keys where kind = {number} group by key)
+                select key, holders from held join records using (rec)
+                join (select key_hash, holders from bad_keys where kind = '{kind.name}') bad_keys
+                on keyed_hash('{kind.name}', {kind.text}) = key_hash
             """)
-    con.unregister("frozen_keys")
-    names = " ".join(f"when {number} then '{kind.name}'" for number, kind in enumerate(kinds))
-    con.execute(f"""
-        insert into poisoned select case kind {names} end, records from held
-        where records > {MOST_HOLDERS} or is_frozen
-    """)
+            con.execute(f"insert into poisoned select '{kind.name}', holders from bad")
+            con.execute("delete from keys where key in (select key from bad)")
+            con.execute("drop table bad")
+    con.unregister("bad_keys")

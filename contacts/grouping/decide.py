@@ -81,11 +81,11 @@ def _is_forgiven_sql(model: Model) -> str:
     """
     if not model.doubts_dates:
         return "false"
-    return f"(g_birth = 0 and {same_name_and_house_sql()} and household >= {model.join_household})"
+    return f"(g_birth = 0 and {same_name_and_house_sql(model)} and household >= {model.join_household})"
 
 
 def _decided_sql(model: Model) -> str:
-    email_weight, email_household = email_sql()
+    email_weight, email_household = email_sql(model)
     return f"""
         with weighed as (
             select pair_ways.*, {weight_sql(model)}::double as weight,
@@ -102,11 +102,11 @@ def _decided_sql(model: Model) -> str:
             select *, holding_rule <> '' or case
                 when holds is null or holding_rule <> '' then
                     weight >= {model.join_weight} and household >= {model.join_household}
-                    and {beyond_names_sql()}
+                    and {beyond_names_sql(model)}
                 -- The names contest the e-mail: the rest must suffice without it (C-5).
                 else weight - {email_weight} >= {model.join_weight}
                     and household - {email_household} >= {model.join_household}
-                    and {beyond_names_sql(but="email")}
+                    and {beyond_names_sql(model, but="email")}
                 end as is_decided,
                 {_is_forgiven_sql(model)} as is_forgiven
             from weighed
@@ -122,7 +122,7 @@ def _decided_sql(model: Model) -> str:
                     else '' end as guard
             from judged
         )
-        select l, r, weight, household, guard, is_forgiven, {evidence_sql()} as evidence,
+        select l, r, weight, household, guard, is_forgiven, {evidence_sql(model)} as evidence,
             case when is_decided then holding_rule else coalesce(rule, '') end as rule,
             case when not is_decided then 'review' when guard = '' then 'joined'
                 else 'refused' end as decision

@@ -5,7 +5,14 @@ from collections.abc import Collection, Sequence
 import duckdb
 import pyarrow as pa
 
-from contacts.grouping.candidates import blank_poisoned, content_hash, make_pairs
+from contacts.grouping.candidates import (
+    KEY_KINDS,
+    KeyKind,
+    blank_poisoned,
+    content_hash,
+    find_bad_keys,
+    make_pairs,
+)
 from contacts.grouping.cluster import cluster
 from contacts.grouping.connection import connect
 from contacts.grouping.decide import make_links
@@ -59,10 +66,12 @@ def group(
     with connect(memory_limit=memory_limit, threads=threads, hash_key=model.hash_key) as con:
         columns = normalise(con, table, default_country=default_country, typed=typed_columns(rules))
         _refuse_repeats(con)
-        blank_poisoned(con, columns, frozen=model.bad_keys)
+        kinds = [*KEY_KINDS, *key_kinds(rules)]
+        bad_keys = _bad_keys(con, columns, model=model, kinds=kinds)
+        blank_poisoned(con, bad_keys)
         _load_decisions(con, decisions)
         _make_records(con, columns, excluded_systems)
-        make_pairs(con, frozen=model.bad_keys, extra_kinds=key_kinds(rules))
+        make_pairs(con, kinds=kinds, bad_keys=bad_keys)
         _add_pairs(con)
         ways = [MUST_WAY, *outcomes(rules)]
         score_pairs(con, model=model, ways=ways)
@@ -72,6 +81,16 @@ def group(
 
 
 MUST_WAY = Outcome(MUST, Holds.YES, "coalesce(list_has_any(must_l, must_r), false)")
+
+
+def _bad_keys(
+    con: duckdb.DuckDBPyConnection, columns: Sequence[str], *, model: Model, kinds: Sequence[KeyKind]
+) -> pa.Table:
+    """Those that the model knows, and of kinds that it does not know those that these refs share."""
+    unknown = [kind for kind in kinds if kind.name not in model.key_kinds]
+    if not unknown:
+        return model.bad_keys
+    return pa.concat_tables([model.bad_keys, find_bad_keys(con, columns, kinds=unknown)])
 
 
 def _refuse_repeats(con: duckdb.DuckDBPyConnection) -> None:

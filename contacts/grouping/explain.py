@@ -9,9 +9,9 @@ from typing import Literal
 
 import pyarrow as pa
 
+from contacts.grouping.comparisons import COMPARISONS
 from contacts.grouping.model import Model
 from contacts.grouping.records import Decision
-from contacts.grouping.score import COMPARISONS
 
 __all__ = ["COMPARISONS", "Bar", "WeakestLink", "path", "waterfall", "weakest_link"]
 

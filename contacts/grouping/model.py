@@ -2,13 +2,16 @@
 
 import json
 import math
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import duckdb
 import pyarrow as pa
 
-from contacts.grouping.candidates import BAD_KEY_SCHEMA, MOST_HOLDERS, find_bad_keys
+from contacts.grouping.candidates import BAD_KEY_SCHEMA, KEY_KINDS, MOST_HOLDERS, KeyKind, find_bad_keys
 from contacts.grouping.cluster import dates_agree_sql
+from contacts.grouping.comparisons import Comparison, Weights, with_weights
 from contacts.grouping.connection import connect
 from contacts.grouping.normalise import normalise
 from contacts.grouping.records import check_refs
@@ -43,7 +46,9 @@ class Model:
     housemate), and goes to a person from `review_weight` and `review_household`. `household_prior` is the
     log2 odds that two records of one house are one person, before their names and dates are looked at.
     `wrong_date_odds` is the log2 odds that two records of one house and one full name with wholly different
-    dates of birth are one person with a wrong date, not father and son.
+    dates of birth are one person with a wrong date, not father and son. `key_kinds` names the kinds of key
+    that `bad_keys` was learnt of; a run learns the bad keys of other kinds from its own refs. `weights`
+    replaces the preset probabilities of comparisons.
     """
 
     version: int
@@ -57,6 +62,8 @@ class Model:
     review_household: float = -3.0
     household_prior: float = PRESET_HOUSEHOLD_PRIOR
     wrong_date_odds: float = PRESET_WRONG_DATE_ODDS
+    key_kinds: Sequence[str] = ()
+    weights: Weights = field(default_factory=dict, repr=False)
 
     @classmethod
     def preset(cls, population: int, *, version: int = 1, hash_key: bytes = PRESET_HASH_KEY) -> "Model":
@@ -72,6 +79,11 @@ class Model:
     def prior_weight(self) -> float:
         """The prior as log2 odds, in thousandths as all weights on a link."""
         return round(math.log2(self.prior / (1 - self.prior)), 3)
+
+    @cached_property
+    def comparisons(self) -> Sequence[Comparison]:
+        """What is compared, with this model's probabilities."""
+        return with_weights(self.weights)
 
     @property
     def doubts_dates(self) -> bool:
@@ -100,6 +112,8 @@ _JSON_FIELDS = (
     "review_household",
     "household_prior",
     "wrong_date_odds",
+    "key_kinds",
+    "weights",
 )
 
 
@@ -109,17 +123,21 @@ def freeze_model(
     version: int,
     hash_key: bytes,
     default_country: str = "GB",
+    extra_kinds: Iterable[KeyKind] = (),
     memory_limit: str = "2GB",
     threads: int = 2,
 ) -> Model:
     """Learn how common each value is, and which keys too many records share, from these refs.
 
+    `extra_kinds`: the kinds of key that rules of the managers' own need (rules.key_kinds).
+
     Keeps keyed hashes only, and shares only of terms that at least FEWEST_HOLDERS refs hold.
     """
+    kinds = [*KEY_KINDS, *extra_kinds]
     with connect(memory_limit=memory_limit, threads=threads, hash_key=hash_key) as con:
         columns = normalise(con, check_refs(refs), default_country=default_country)
         frequencies = con.sql(_frequencies_sql()).to_arrow_table().cast(FREQUENCY_SCHEMA)
-        bad_keys = find_bad_keys(con, columns)
+        bad_keys = find_bad_keys(con, columns, kinds=kinds)
         _make_housed(con)
         household_prior, wrong_date_odds = _household_prior(con), _wrong_date_odds(con)
     return Model(
@@ -130,6 +148,7 @@ def freeze_model(
         bad_keys=bad_keys,
         household_prior=household_prior,
         wrong_date_odds=wrong_date_odds,
+        key_kinds=[kind.name for kind in kinds],
     )
 
 

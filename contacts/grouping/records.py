@@ -83,8 +83,8 @@ class Grouping:
 
     `partition`: every ref once, `group_id` is the lowest ref_id of its group, ordered by ref_id.
     `links`: LINK_SCHEMA, `left_id` < `right_id`, ordered by both. Refs with identical details are linked
-    to the lowest of them only. `poisoned`: the kind and the number of distinct holders of each key that
-    was ignored because too many records share it.
+    to the lowest of them only. `poisoned`: each key that was ignored because too many
+    records share it: its kind, and how many distinct records held it when the model learnt so.
     """
 
     partition: pa.Table

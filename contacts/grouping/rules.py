@@ -1,20 +1,29 @@
 """The rules a CRM manager can read and edit: which agreement makes two refs one person."""
 
+import hashlib
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import product
 
 from contacts.grouping.candidates import KeyKind
 
 MUST = "person"  # the rule name of a link that a person decided
+# A rule's name goes into SQL and into every link: letters, digits and _ only.
+NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
+# Above any weight there is: as a threshold it lets nothing through, and is a number to SQL, unlike infinity.
+NEVER_REACHED = 1_000_000.0
+LONGEST_KIND = 30
 
 
 class Comparator(StrEnum):
     """How two values are held against each other.
 
-    EXACT: as typed, but for case and surrounding blanks. NORMALISED: without accents, punctuation, trunk
-    prefixes. FUZZY: alike from the threshold on (Jaro-Winkler, 0 to 1); first names also as nicknames,
-    addresses only with the same house number; a number or a date has no "alike" and is compared normalised.
+    EXACT: as typed, but for case and surrounding blanks, and normalised the same. NORMALISED: without
+    accents, punctuation, trunk prefixes. FUZZY: alike from the threshold on (Jaro-Winkler, 0 to 1); first
+    names also as nicknames, addresses only with the same house number; a number or a date has no "alike" and
+    is compared normalised.
     """
 
     EXACT = "exact"
@@ -60,7 +69,8 @@ class Rule:
     """All criteria must agree. With `names_must_agree`, pairs whose names clearly differ go to review.
 
     A blank name or an initial agrees only while it cannot stand for two different people who share the
-    same values (C-5, DECISIONS 13).
+    same values (C-5, DECISIONS 13). `name` is what links keep, `title` what people call the rule, `sentence`
+    what it says in words.
     """
 
     name: str
@@ -68,8 +78,11 @@ class Rule:
     criteria: Sequence[Criterion]
     names_must_agree: bool = False
     is_active: bool = True
+    title: str = ""
 
     def __post_init__(self) -> None:
+        if not NAME.fullmatch(self.name) or self.name == MUST:
+            raise UnusableRule("The name of a rule is small letters, digits and _, and at most 30 of them.")
         if all(criterion.blank_is_no_objection for criterion in self.criteria):
             raise UnusableRule(f"The rule “{self.name}” needs a criterion that blanks do not satisfy.")
 
@@ -94,6 +107,7 @@ DEFAULT_RULES: Sequence[Rule] = (
         "The e-mail is the same and the names agree.",
         [_same("e-mail")],
         names_must_agree=True,
+        title="Same e-mail",
     ),
     Rule(
         "address",
@@ -105,11 +119,13 @@ DEFAULT_RULES: Sequence[Rule] = (
             _alike("address"),
             _alike("postcode", 0.95),
         ],
+        title="Same name and address",
     ),
     Rule(
         "phone",
         "The last name and the business phone are the same; first name and company are alike.",
         [_same("last name"), _same("business phone"), _alike("first name"), COMPANY_ALIKE],
+        title="Same name and business phone",
     ),
 )
 
@@ -136,7 +152,7 @@ def outcomes(rules: Sequence[Rule]) -> list[Outcome]:
     active = [rule for rule in rules if rule.is_active]
     firm, faint, clashing = [], [], []
     for rule in active:
-        cheapest_first = sorted(rule.criteria, key=lambda criterion: not _demands_equality(criterion))
+        cheapest_first = sorted(rule.criteria, key=lambda criterion: not demands_equality(criterion))
         agrees = in_turn(*(_criterion_sql(criterion) for criterion in cheapest_first))
         if rule.names_must_agree:
             firm.append(Outcome(rule.name, Holds.YES, in_turn(agrees, NAMES_AGREE)))
@@ -150,15 +166,37 @@ def outcomes(rules: Sequence[Rule]) -> list[Outcome]:
 def key_kinds(rules: Sequence[Rule]) -> list[KeyKind]:
     """Candidate keys for active rules of a manager's own, from the criteria that demand equality.
 
-    The default rules are covered by the engine's ten kinds. A rule that demands no equality finds its pairs
-    among the other candidates only.
+    The default rules are covered by the engine's own kinds. A kind is named after what it looks at, not
+    after the rule. A rule that demands no equality finds its pairs among the other candidates only.
     """
-    kinds = []
+    covered = [list(rule.criteria) for rule in DEFAULT_RULES]
+    kinds: dict[str, KeyKind] = {}
     for rule in rules:
-        equal = [FIELDS[c.field][0] for c in rule.criteria if _demands_equality(c)]
-        if rule.is_active and equal and rule not in DEFAULT_RULES:
-            kinds.append(KeyKind(f"rule_{rule.name}", equal))
+        fields = sorted({c.field for c in rule.criteria if demands_equality(c)})
+        if rule.is_active and fields and list(rule.criteria) not in covered:
+            kinds |= {kind.name: kind for kind in _kinds_over(fields)}
+    return list(kinds.values())
+
+
+def _kinds_over(fields: Sequence[str]) -> list[KeyKind]:
+    """One kind over these fields; of a group one for each of its columns, searched together."""
+    family = "_".join(FIELDS[field][0] if len(FIELDS[field]) == 1 else "any" for field in fields)
+    kinds = []
+    for columns in product(*(FIELDS[field] for field in fields)):
+        parts = [
+            column if len(FIELDS[field]) == 1 else f"any_{column}"
+            for field, column in zip(fields, columns, strict=True)
+        ]
+        is_group = any(part.startswith("any_") for part in parts)
+        kinds.append(
+            KeyKind(_kind_name("_".join(parts)), list(columns), family=_kind_name(family) if is_group else "")
+        )
     return kinds
+
+
+def _kind_name(parts: str) -> str:
+    name = f"rule_{parts}"
+    return name if len(name) <= LONGEST_KIND else f"rule_{hashlib.sha256(parts.encode()).hexdigest()[:20]}"
 
 
 def typed_columns(rules: Sequence[Rule]) -> Collection[str]:
@@ -175,10 +213,15 @@ def typed_columns(rules: Sequence[Rule]) -> Collection[str]:
     )
 
 
-def _demands_equality(criterion: Criterion) -> bool:
-    columns = FIELDS[criterion.field]
-    is_equality = criterion.comparator is not Comparator.FUZZY or columns[0] in WITHOUT_ALIKE
-    return is_equality and len(columns) == 1 and not criterion.blank_is_no_objection
+def has_alike(field: str) -> bool:
+    """Whether two values of the field can be alike without being the same."""
+    return FIELDS[field][0] not in WITHOUT_ALIKE
+
+
+def demands_equality(criterion: Criterion) -> bool:
+    """Whether pairs for this criterion can be found by a key."""
+    is_equality = criterion.comparator is not Comparator.FUZZY or not has_alike(criterion.field)
+    return is_equality and not criterion.blank_is_no_objection
 
 
 def _criterion_sql(criterion: Criterion) -> str:
@@ -192,9 +235,9 @@ def _criterion_sql(criterion: Criterion) -> str:
 
 
 def _agreement_sql(left: str, right: str, criterion: Criterion) -> str:
-    if criterion.comparator is Comparator.EXACT:
-        return f"typed_{left}_l = typed_{right}_r"
     equal = f"{left}_l = {right}_r"
+    if criterion.comparator is Comparator.EXACT:
+        return f"(typed_{left}_l = typed_{right}_r and {equal})"
     if criterion.comparator is Comparator.NORMALISED or left in WITHOUT_ALIKE:
         return equal
     alike = similar(left, criterion.threshold)

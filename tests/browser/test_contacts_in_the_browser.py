@@ -9,8 +9,8 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
+from contacts.grouping.comparisons import COMPARISONS
 from contacts.grouping.model import Model
-from contacts.grouping.score import COMPARISONS
 from contacts.models import Contact, Link, ModelVersion
 from contacts.permissions import SystemRight, grant
 from contacts.services.golden import refresh_golden

@@ -6,10 +6,10 @@ import pyarrow as pa
 import pytest
 from django.urls import reverse
 
+from contacts.grouping.comparisons import COMPARISONS
 from contacts.grouping.engine import group
 from contacts.grouping.model import Model
 from contacts.grouping.records import REF_SCHEMA
-from contacts.grouping.score import COMPARISONS
 from contacts.models import GroupDecision, Link, ModelVersion, SystemRef
 
 from ...factories import NOW, UserFactory
