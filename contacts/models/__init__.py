@@ -12,6 +12,7 @@ from contacts.models.mapping import Mapping, Move
 from contacts.models.model_version import BadKey, ModelVersion, TermFrequency
 from contacts.models.organisation import Organisation
 from contacts.models.person_details import PersonDetails
+from contacts.models.primary_rule import PrimaryRule, PrimaryRuleList, PrimaryRuleSystem, PrimaryRun
 from contacts.models.queue_object import QueueObject
 from contacts.models.system_ref import SystemRef
 from contacts.models.ticket_system import (
@@ -36,6 +37,10 @@ __all__ = [
     "Move",
     "Organisation",
     "PersonDetails",
+    "PrimaryRule",
+    "PrimaryRuleList",
+    "PrimaryRuleSystem",
+    "PrimaryRun",
     "QueueObject",
     "RejectedRow",
     "SystemRef",

@@ -58,6 +58,10 @@ class Move(models.Model):
         JOINED = "joined", "joined by the night"
         SPLIT = "split", "split by the night"
         DECISION = "decision", "a person's decision"
+        # Nothing moved: another ref leads now, or a hand choice began or ended.
+        PRIMARY_BY_HAND = "hand_choice", "primary chosen by hand"
+        PRIMARY_LEFT = "left", "primary left to the rules"
+        PRIMARY_BY_RULE = "rule", "primary chosen by a rule"
 
     system_ref = models.ForeignKey("contacts.SystemRef", on_delete=models.CASCADE, related_name="moves")
     from_group = models.BigIntegerField(null=True, blank=True)
@@ -68,6 +72,15 @@ class Move(models.Model):
     cause = models.CharField(max_length=12, choices=Cause)
     run = models.ForeignKey(
         "contacts.GroupingRun", on_delete=models.PROTECT, null=True, blank=True, related_name="moves"
+    )
+    # No index: nobody asks for the moves of a rule, and a million moves were made by none.
+    rule = models.ForeignKey(
+        "contacts.PrimaryRule",
+        on_delete=models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="+",
+        db_index=False,
     )
     by = models.ForeignKey("auth.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     at = models.DateTimeField()
