@@ -7,6 +7,7 @@ from typing import Any
 
 from contacts.services.check_invariants import require_whole
 from contacts.services.golden_check import refresh_every_golden
+from contacts.services.primary_rules import apply_primary_rules
 from contacts.services.regroup import freeze_when_due, regroup
 from contacts.services.tidy_up import tidy_up
 from ticketing.services.recount import recount_purchases
@@ -39,6 +40,10 @@ def _regroup(now: datetime, progress: Progress) -> Counts:
     return counts
 
 
+def _apply_primary_rules(now: datetime, progress: Progress) -> Counts:
+    return {"changed": apply_primary_rules(now=now, progress=progress).changed}
+
+
 NIGHT: Sequence[Step] = (
     Step(
         "Freeze the model", "Learn how common values are, when there are twice or half as many refs.", _freeze
@@ -50,6 +55,11 @@ NIGHT: Sequence[Step] = (
         refresh_every_golden,
     ),
     Step("Recount purchases", "Repair sums that are not what the purchases say.", recount_purchases),
+    Step(
+        "Apply primary rules",
+        "Let the System Refs lead that the rules prefer; without a rule nothing switches.",
+        _apply_primary_rules,
+    ),
     Step("Check invariants", "Ask of the whole database what must always be true.", require_whole),
     Step("Tidy up", "Drop what nobody needs any more.", tidy_up, is_independent=True),
 )
