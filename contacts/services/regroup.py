@@ -145,7 +145,7 @@ def _write(
 
     pairs = {*given.decisions.must, *given.decisions.never}
     for change_sets, refs in _chunks(plan.change_sets()):
-        waiting += write_changes(change_sets, pairs=pairs, run=run, now=now)
+        waiting += len(write_changes(change_sets, pairs=pairs, run=run, now=now))
         advance(refs)
     write_links(grouping.links, version=run.model_version, progress=advance)
     advance(total - done)

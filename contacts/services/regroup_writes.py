@@ -56,8 +56,8 @@ def write_changes(
     pairs: Collection[tuple[int, int]],
     run: GroupingRun | None,
     now: datetime,
-) -> int:
-    """Carry out change sets that were planned from a mapping read earlier; returns how many refs had to wait.
+) -> set[int]:
+    """Carry out change sets that were planned from a mapping read earlier; returns the refs that had to wait.
 
     One transaction: call it with a few thousand refs at a time. Change sets whose refs or Contacts are not
     as the plan saw them are left for the next run. `pairs`: the standing decisions, which explain moves.
@@ -86,8 +86,8 @@ def write_changes(
     return waiting
 
 
-def _refs(change_sets: Sequence[ChangeSet]) -> int:
-    return sum(len(part.members) for change_set in change_sets for part in change_set)
+def _refs(change_sets: Sequence[ChangeSet]) -> set[int]:
+    return {member.ref_id for change_set in change_sets for part in change_set for member in part.members}
 
 
 def _still_valid(change_sets: Sequence[ChangeSet], contact_ids: Sequence[int]) -> Sequence[ChangeSet]:

@@ -322,4 +322,4 @@ def test_a_ref_that_changed_places_since_the_plan_waits_with_its_whole_circle():
 
     waiting = write_changes(change_sets, pairs=(), run=None, now=NOW)
 
-    assert (waiting, mapping()) == (2, stands)
+    assert (waiting, mapping()) == ({a, b}, stands)
