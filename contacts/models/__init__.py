@@ -5,6 +5,7 @@ from contacts.models.contact import Contact, GroupAlias
 from contacts.models.golden_pin import GoldenPin
 from contacts.models.group_decision import GroupDecision
 from contacts.models.grouping_run import GroupingRun
+from contacts.models.grouping_state import GroupedRef, PendingRef
 from contacts.models.history import FieldChange
 from contacts.models.job import Job, RejectedRow
 from contacts.models.link import Link
@@ -14,6 +15,7 @@ from contacts.models.organisation import Organisation
 from contacts.models.person_details import PersonDetails
 from contacts.models.primary_rule import PrimaryRule, PrimaryRuleList, PrimaryRuleSystem, PrimaryRun
 from contacts.models.queue_object import QueueObject
+from contacts.models.rule_set import RuleSet, RuleTrial
 from contacts.models.system_ref import SystemRef
 from contacts.models.ticket_system import (
     TicketSystem,
@@ -29,6 +31,7 @@ __all__ = [
     "GoldenPin",
     "GroupAlias",
     "GroupDecision",
+    "GroupedRef",
     "GroupingRun",
     "Job",
     "Link",
@@ -36,6 +39,7 @@ __all__ = [
     "ModelVersion",
     "Move",
     "Organisation",
+    "PendingRef",
     "PersonDetails",
     "PrimaryRule",
     "PrimaryRuleList",
@@ -43,6 +47,8 @@ __all__ = [
     "PrimaryRun",
     "QueueObject",
     "RejectedRow",
+    "RuleSet",
+    "RuleTrial",
     "SystemRef",
     "TermFrequency",
     "TicketSystem",
