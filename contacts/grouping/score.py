@@ -41,7 +41,7 @@ def score_pairs(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[
 
 
 def _settings(model: Model, ways: Sequence[Outcome]) -> SettingsCreator:
-    comparisons: list[ComparisonCreator | dict[str, Any]] = [_splink_comparison(c) for c in model.comparisons]
+    comparisons: list[ComparisonCreator | dict[str, Any]] = [splink_comparison(c) for c in model.comparisons]
     if ways:
         comparisons.append(_rules_comparison(ways))
     return SettingsCreator(
@@ -55,7 +55,8 @@ def _settings(model: Model, ways: Sequence[Outcome]) -> SettingsCreator:
     )
 
 
-def _splink_comparison(comparison: Comparison) -> cl.CustomComparison:
+def splink_comparison(comparison: Comparison) -> cl.CustomComparison:
+    """The comparison in Splink's words, with its probabilities."""
     blank = cll.CustomLevel(comparison.blank, "not known").configure(is_null_level=True)
     levels = [_splink_level(level) for level in comparison.levels[:-1]]
     rest = comparison.levels[-1]
