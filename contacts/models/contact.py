@@ -1,7 +1,7 @@
 """Contact: the golden record; its id is the GroupID. GroupAlias: where a retired GroupID leads."""
 
 from django.db import models
-from django.db.models import Case, Exists, OuterRef, Prefetch, Q, Value, When
+from django.db.models import Exists, OuterRef, Prefetch, Q
 
 from contacts.models.mapping import Mapping, Move
 from contacts.models.person_details import PersonDetails
@@ -38,40 +38,49 @@ class ContactQuerySet(models.QuerySet):
         """Contacts in which every word of the text is found, over the refs that the user may see alone.
 
         Names in any order, e-mail, phone in any notation, System Ref, external customer ID, company, city,
-        postcode, GroupID and retired GroupID. `is_exact` (alias) is 1 where the whole text is a GroupID or a
-        System Ref, to be shown first. Words may be found in different refs of one Contact.
+        postcode, GroupID and retired GroupID. Words may be found in different refs of one Contact.
         """
         found = self
         for word in words(text, default_country=default_country):
-            found = found.filter(_holding(word, user))
-        exact = Q(pk__in=_visible(user).filter(system_ref__system_ref__iexact=text.strip()).values("contact"))
-        if text.strip().isdecimal() and len(text.strip()) < 19:
+            found = found.filter(pk__in=_holding(word, user))
+        return found
+
+    def exactly(self, text: str, user) -> "ContactQuerySet":
+        """Contacts whose GroupID, or visible System Ref, is the whole text: to be shown first."""
+        text = text.strip()
+        spellings = {text, text.upper(), text.lower(), text.capitalize()}
+        # The systems are named even to those who see them all: the index begins with the system.
+        refs = SystemRef.objects.filter(
+            system__in=systems_with(user, SystemRight.VIEW), system_ref__in=spellings
+        )
+        exact = Q(pk__in=Mapping.objects.filter(system_ref__in=refs).values("contact"))
+        if text.isdecimal() and len(text) < 19:
             exact |= Q(pk=int(text))
-        return found.alias(is_exact=Case(When(exact, then=Value(1)), default=Value(0)))
+        return self.filter(exact)
 
     def in_systems(self, systems, user) -> "ContactQuerySet":
         """Contacts with a ref in one of these systems, among those that the user may see."""
-        return self.filter(pk__in=_visible(user).filter(system_ref__system__in=systems).values("contact"))
+        visible = SystemRef.objects.visible_to(user).filter(system__in=systems)
+        return self.filter(pk__in=Mapping.objects.filter(system_ref__in=visible).values("contact"))
 
 
-def _visible(user) -> models.QuerySet[Mapping]:
-    """The mappings of the refs that the user may see."""
-    if sees_every_system(user):
-        return Mapping.objects.all()
-    return Mapping.objects.filter(system_ref__system__in=systems_with(user, SystemRight.VIEW))
+def _holding(word: Word, user) -> models.QuerySet:
+    """Ids of the Contacts with the word, as one column.
 
-
-def _holding(word: Word, user) -> Q:
-    holding = Q(pk__in=_visible(user).filter(holds(word, "system_ref__")).values("contact"))
+    A union and no condition with OR: PostgreSQL then reads each part by its index, where it would otherwise
+    ask every Contact.
+    """
+    refs = SystemRef.objects.visible_to(user).filter(holds(word))
+    ways = [Mapping.objects.filter(system_ref__in=refs).values_list("contact_id")]
     if word.number is not None:
         aliases = GroupAlias.objects.visible_to(user).filter(group_id=word.number)
-        holding |= Q(pk=word.number) | Q(pk__in=aliases.values("contact"))
+        ways += [Contact.objects.filter(pk=word.number).values_list("pk"), aliases.values_list("contact_id")]
     if word.parts:
-        every_part = Q()
+        having_all = Contact.objects.all()
         for part in word.parts:
-            every_part &= _holding(part, user)
-        holding |= every_part
-    return holding
+            having_all = having_all.filter(pk__in=_holding(part, user))
+        ways.append(having_all.values_list("pk"))
+    return ways[0].union(*ways[1:], all=True) if ways[1:] else ways[0]
 
 
 class Contact(PersonDetails):

@@ -16,6 +16,10 @@ class GroupDecisionQuerySet(models.QuerySet):
         """Decisions that hold now: not lifted."""
         return self.filter(until=None)
 
+    def pending(self) -> "GroupDecisionQuerySet":
+        """Decisions that no run has looked at since they were made or lifted."""
+        return self.filter(Q(until=None, is_applied=False) | Q(until__isnull=False, is_applied=True))
+
 
 class GroupDecision(models.Model):
     """A person's word on a pair, held between System Refs so that it outlives every regrouping."""
@@ -31,6 +35,9 @@ class GroupDecision(models.Model):
     reason = models.CharField(max_length=300, blank=True, default="")
     since = models.DateTimeField()
     until = models.DateTimeField(null=True, blank=True, help_text="When it was lifted.")
+    is_applied = models.BooleanField(
+        default=False, editable=False, help_text="Whether the last grouping run went by it."
+    )
 
     objects = GroupDecisionQuerySet.as_manager()
 

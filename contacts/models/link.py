@@ -29,6 +29,13 @@ class Link(models.Model):
     weight = models.FloatField(help_text="Match weight versus a stranger, in bits.")
     household = models.FloatField(help_text="Match weight versus a housemate, in bits.")
     evidence = models.TextField(help_text="JSON: [level, weight, household] of each comparison, in order.")
+    is_joinable = models.BooleanField(
+        default=False,
+        help_text="Decided and free of guards of its own: only the group it would make can object.",
+    )
+    is_forgiven = models.BooleanField(
+        default=False, help_text="Different dates of birth do not object (ADR 0005)."
+    )
     model_version = models.ForeignKey("contacts.ModelVersion", on_delete=models.PROTECT, related_name="links")
 
     objects = LinkQuerySet.as_manager()

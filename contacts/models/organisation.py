@@ -5,6 +5,7 @@ import zoneinfo
 
 from django.conf import settings
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
 
@@ -34,6 +35,23 @@ class Organisation(models.Model):
         max_length=3, default="GBP", help_text="ISO 4217: sums count purchases in this currency only."
     )
     night_at = models.TimeField(default=datetime.time(2, 0), help_text="When the night begins, local time.")
+    brake_share = models.PositiveSmallIntegerField(
+        "joined Contacts, in percent",
+        default=5,
+        validators=[MinValueValidator(1), MaxValueValidator(100)],
+        help_text="A night stops before it joins more of the Contacts that stand into others.",
+    )
+    brake_floor = models.PositiveIntegerField(
+        "never fewer than",
+        default=50,
+        help_text="So many Contacts may be joined in any night, however small the share would be.",
+    )
+    brake_size = models.PositiveIntegerField(
+        "System Refs in one Contact",
+        default=30,
+        validators=[MinValueValidator(2)],
+        help_text="A night stops before it makes a Contact of more System Refs than this.",
+    )
     is_crm_connected = models.BooleanField(default=False, editable=False)
 
     class Meta:

@@ -1,0 +1,78 @@
+"""What grouping knows of each System Ref: what it was like when it was grouped last, and who has to be again."""
+
+from django.db import models
+from django.db.models import Q
+
+KEY_SLOTS = 16
+KEY_FIELDS = tuple(f"key_{number:02d}" for number in range(1, KEY_SLOTS + 1))
+
+
+class PendingRef(models.Model):
+    """A System Ref that is not grouped as it now stands: new, edited, or left behind by another.
+
+    Triggers on the System Refs write it, so that no way of writing one can forget to (ADR 0007); a change
+    while a run is at work gives the row a new id, and the run takes away those that it saw.
+    """
+
+    system_ref = models.OneToOneField("contacts.SystemRef", on_delete=models.CASCADE, related_name="+")
+
+    def __str__(self) -> str:
+        return f"ref {self.system_ref_id}"
+
+
+class GroupedRefQuerySet(models.QuerySet):
+    def sharing(self, keys: dict[str, list[int]]) -> "GroupedRefQuerySet":
+        """Those that hold one of the keys: numbers by KEY_FIELDS or "content"."""
+        shares = Q(pk__in=[])
+        for field, numbers in keys.items():
+            shares |= Q(**{f"{field}__in": numbers})
+        return self.filter(shares)
+
+
+def _slot() -> models.BigIntegerField:
+    return models.BigIntegerField(null=True)
+
+
+class GroupedRef(models.Model):
+    """A System Ref as the last run saw it: a print of its comparable details and its candidate keys.
+
+    All are keyed hashes, and go with the ref. The slots stand for the kinds of key in the order of the run
+    (contacts.grouping.keys); a blank or a bad key is null.
+    """
+
+    system_ref = models.OneToOneField(
+        "contacts.SystemRef", on_delete=models.CASCADE, primary_key=True, related_name="+"
+    )
+    content = models.BigIntegerField()
+    key_01 = _slot()
+    key_02 = _slot()
+    key_03 = _slot()
+    key_04 = _slot()
+    key_05 = _slot()
+    key_06 = _slot()
+    key_07 = _slot()
+    key_08 = _slot()
+    key_09 = _slot()
+    key_10 = _slot()
+    key_11 = _slot()
+    key_12 = _slot()
+    key_13 = _slot()
+    key_14 = _slot()
+    key_15 = _slot()
+    key_16 = _slot()
+
+    objects = GroupedRefQuerySet.as_manager()
+
+    class Meta:
+        indexes = [
+            models.Index(fields=["content"], name="grouped_ref_by_content"),
+            *(
+                models.Index(
+                    fields=[field], name=f"grouped_ref_by_{field}", condition=Q(**{f"{field}__isnull": False})
+                )
+                for field in KEY_FIELDS
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"ref {self.system_ref_id}"
