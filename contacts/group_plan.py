@@ -1,6 +1,6 @@
 """What has to change so that the mapping says what the engine found: who keeps which GroupID, who leads."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Self
@@ -95,6 +95,15 @@ class Plan:
         self._con.execute(_IN_ORDER)
         for _circle, members in groupby(self._rows(), key=lambda row: row[0]):
             yield settle([Member(*row[1:]) for row in members])
+
+    def ask(self, sql: str, params: Mapping[str, object] | None = None, **tables: pa.Table) -> list[tuple]:
+        """Rows of a query over `stands` (a row per ref), `changing` (group_id) and `tables`."""
+        for name, table in tables.items():
+            self._con.register(name, table)
+        rows = self._con.execute(sql, params).fetchall()
+        for name in tables:
+            self._con.unregister(name)
+        return rows
 
     def _rows(self) -> Iterator[tuple]:
         while batch := self._con.fetchmany(_ROWS_AT_ONCE):

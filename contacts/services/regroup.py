@@ -15,6 +15,7 @@ from contacts.grouping.engine import group
 from contacts.grouping.model import Model
 from contacts.grouping.records import Decision, Grouping
 from contacts.models import GroupingRun, ModelVersion, SystemRef
+from contacts.services.brake import hold, look
 from contacts.services.grouping_input import GroupingInput, read_input
 from contacts.services.grouping_links import write_links
 from contacts.services.grouping_model import active_version, freeze, is_due, load_model, store_model
@@ -53,7 +54,7 @@ def regroup(
 
     One at a time: raises AlreadyRunning. Written in transactions that each leave everything whole, so it may
     be killed anywhere; the next run does the rest, and a run with nothing to do writes only its own record.
-    A dry run counts the same and writes nothing.
+    A dry run counts the same and writes nothing. Raises HeldByBrake, before anything is written.
     """
     began = time.monotonic()
     with exclusive(GROUPING):
@@ -66,6 +67,8 @@ def regroup(
             waiting = 0
             run = None
             if version is not None:
+                if held := look(plan, grouping.links, refs=given.refs):
+                    hold(held, is_full=full, version=version, now=now)
                 run = GroupingRun.objects.create(is_full=full, model_version=version, started_at=now)
                 waiting = _write(plan, grouping, given=given, run=run, now=now, progress=progress)
             regrouped = Regrouped(

@@ -1,0 +1,263 @@
+"""When a run is about to join more than may happen unseen: how much, and which rule or value is to blame."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Self
+
+import pyarrow as pa
+
+from contacts.group_plan import Plan
+
+CLEARLY_MORE = 1.5  # a Contact that is too large already may grow by half without stopping another night
+WORTH_NAMING = 5  # System Refs that share a value before it is called to blame
+_NAMED = 5
+_EXAMPLES = 5
+_REFS_SHOWN = 5
+
+# The details of a ref that can be to blame, as SQL that makes spellings of one value one.
+_VALUES: Mapping[str, str] = {
+    "email": "nullif(lower(trim(email)), '')",
+    "mobile": "nullif(regexp_replace(mobile, '[^0-9]', '', 'g'), '')",
+    "phone": "nullif(regexp_replace(phone, '[^0-9]', '', 'g'), '')",
+    "address": "case when trim(address1) <> '' and trim(postcode) <> ''"
+    " then lower(trim(address1)) || '|' || upper(replace(postcode, ' ', '')) end",
+}
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much may happen unseen.
+
+    One run may join `share` percent of the Contacts into others, but never fewer than `floor`, and no
+    Contact may come to hold more than `largest` System Refs.
+    """
+
+    share: int
+    floor: int
+    largest: int
+
+    def joins(self, established: int) -> int:
+        """How many of so many Contacts one run may join into others."""
+        return max(self.floor, established * self.share // 100)
+
+
+@dataclass(frozen=True)
+class Blame:
+    """What brings `refs` System Refs together: a rule (blank: the score alone), a value of `field`, or both.
+
+    The value itself is not kept: it is read from `ref_ids`, some that hold it, for those who may see all of
+    `system_ids`, the systems of all that hold it. `field` is blank where a rule joins by many values.
+    """
+
+    rule: str
+    field: str
+    refs: int
+    ref_ids: Sequence[int] = ()
+    system_ids: Sequence[int] = ()
+
+
+@dataclass(frozen=True)
+class Example:
+    """A Contact as it would be: how many refs of how many Contacts, and the first of them."""
+
+    refs: int
+    contacts: int
+    ref_ids: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a run would have done beyond its limits; ids and counts only.
+
+    `joined` of the `established` Contacts would have gone into others, `may_join` of them may. `too_large`
+    Contacts would have held more than `may_hold` refs, the largest of them `largest`. `alike`: that many
+    new refs carry one e-mail under one name without coming together, for the engine takes the e-mail for
+    everybody's. The worst blame comes first.
+    """
+
+    established: int
+    joined: int
+    may_join: int
+    too_large: int
+    largest: int
+    may_hold: int
+    alike: int
+    blames: Sequence[Blame] = ()
+    examples: Sequence[Example] = ()
+
+    @property
+    def reasons(self) -> list[str]:
+        """Why, in sentences without anybody's values."""
+        said = []
+        if self.joined > self.may_join:
+            said.append(
+                f"{self.joined:,} of {self.established:,} Contacts would be joined into others;"
+                f" at most {self.may_join:,} may in one run."
+            )
+        if self.too_large:
+            said.append(
+                f"{_contacts(self.too_large)} would hold more than {self.may_hold:,} System Refs,"
+                f" the largest {self.largest:,}."
+            )
+        if self.alike:
+            said.append(
+                f"{self.alike:,} new System Refs carry one e-mail under one name, which the engine takes for"
+                " everybody's: they would become Contacts of their own."
+            )
+        return said
+
+    def is_within(self, accepted: "Held") -> bool:
+        """Whether who accepted the other accepted this: it goes beyond its limits nowhere further."""
+        return (
+            self.joined <= max(self.may_join, accepted.joined)
+            and self.too_large <= accepted.too_large
+            and self.largest <= max(self.may_hold, accepted.largest)
+            and self.alike <= accepted.alike
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """What `from_json` reads."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Self:
+        """What `as_json` wrote."""
+        return cls(
+            **{
+                **told,
+                "blames": [Blame(**blame) for blame in told["blames"]],
+                "examples": [Example(**example) for example in told["examples"]],
+            }
+        )
+
+
+def weigh(plan: Plan, links: pa.Table, *, refs: pa.Table, established: int, limits: Limits) -> Held | None:
+    """What goes beyond the limits, with what is to blame; None where the run may go on.
+
+    `links` are the engine's (LINK_SCHEMA), `refs` in REF_SCHEMA cover the plan's. Nothing but counts where
+    nothing is beyond them; joins that a person decided are not counted.
+    """
+    plan.ask(_WEIGHED)
+    joined, too_large, largest = plan.ask(_TOTALS, {"largest": limits.largest, "more": CLEARLY_MORE})[0]
+    if joined > limits.joins(established):
+        joined = max(0, joined - plan.ask(_BY_PERSONS, links=links)[0][0])
+    plan.ask(_ALIKE, {"largest": limits.largest, "more": CLEARLY_MORE}, refs=refs)
+    alike = plan.ask(_MOST_ALIKE, {"largest": limits.largest})[0][0]
+    may_join = limits.joins(established)
+    if joined <= may_join and not too_large and not alike:
+        return None
+    held = Held(established, joined, may_join, too_large, largest, limits.largest, alike)
+    return replace(held, blames=_blames(plan, held, links=links, refs=refs), examples=_examples(plan))
+
+
+def _contacts(count: int) -> str:
+    return "One Contact" if count == 1 else f"{count:,} Contacts"
+
+
+def _blames(plan: Plan, held: Held, *, links: pa.Table, refs: pa.Table) -> list[Blame]:
+    """Values that many of the refs in question share, and the rules that join them; the worst first."""
+    plan.ask(
+        _CONCERNED,
+        {"largest": held.may_hold, "more": CLEARLY_MORE, "by_share": held.joined > held.may_join},
+        refs=refs,
+    )
+    plan.ask(_BRIDGES, links=links)
+    values = " union all ".join(
+        f"select ref_id, system_id, '{field}' as field, {value} as value from refs"
+        for field, value in _VALUES.items()
+    )
+    plan.ask(_HELD_VALUES.format(values=values), refs=refs)
+    by_value = plan.ask(_BY_VALUE, {"worth": WORTH_NAMING, "shown": _REFS_SHOWN, "named": _NAMED})
+    blames = [Blame(*row) for row in by_value]
+    blames += [Blame(rule, "", count) for rule, count in plan.ask(_BY_RULE)]
+    return sorted(blames, key=lambda blame: (-blame.refs, blame.field == ""))
+
+
+def _examples(plan: Plan) -> list[Example]:
+    return [Example(*row) for row in plan.ask(_LARGEST, {"named": _EXAMPLES, "shown": _REFS_SHOWN})]
+
+
+# Groups that change: their refs, the Contacts these come from, and the largest of those as it stands.
+_WEIGHED = """
+create or replace temp table weighed as
+with touched as (select stands.* from stands semi join changing using (group_id)),
+before as (
+    select contact_id, count(*) as refs from stands
+    where contact_id in (select contact_id from touched) group by contact_id
+)
+select group_id, count(*) as refs, count(distinct contact_id) as contacts,
+    coalesce(max(before.refs), 0) as before
+from touched left join before using (contact_id) group by group_id
+"""
+_TOO_LARGE = "(refs > $largest and (before <= $largest or refs > before * $more))"
+_TOTALS = f"""
+select coalesce(sum(contacts - 1) filter (contacts > 1), 0)::bigint, count(*) filter {_TOO_LARGE},
+    coalesce(max(refs) filter {_TOO_LARGE}, 0)
+from weighed
+"""
+_BY_PERSONS = """
+select count(*) from (
+    select distinct least(l.contact_id, r.contact_id), greatest(l.contact_id, r.contact_id)
+    from links join stands l on l.ref_id = left_id join stands r on r.ref_id = right_id
+    where decision = 'joined' and rule = 'person' and l.contact_id <> r.contact_id
+)
+"""
+# New refs that say they are one person and do not come together.
+_ALIKE = f"""
+create or replace temp table alike as
+with said as (
+    select ref_id, lower(trim(email)) as email, lower(trim(first_name) || ' ' || trim(last_name)) as name
+    from refs semi join (select ref_id from stands where contact_id is null) as fresh using (ref_id)
+    where email <> ''
+),
+sharing as (select email, name from said where trim(name) <> '' group by all having count(*) > $largest)
+select ref_id, email, name from said join sharing using (email, name) join stands using (ref_id)
+where group_id not in (select group_id from weighed where {_TOO_LARGE})
+"""
+_MOST_ALIKE = """
+select coalesce(max(refs), 0) from (select count(*) as refs from alike group by email, name)
+where refs > $largest
+"""
+_CONCERNED = f"""
+create or replace temp table concerned as
+select ref_id, group_id, contact_id from stands join weighed using (group_id)
+where {_TOO_LARGE} or ($by_share and contacts > 1)
+union select ref_id, group_id, contact_id from stands semi join alike using (ref_id)
+"""
+# The joined links in question that bring in what is not together yet.
+_BRIDGES = """
+create or replace temp table bridges as
+select left_id, right_id, coalesce(rule, '') as rule
+from links join concerned l on l.ref_id = left_id join concerned r on r.ref_id = right_id
+where decision = 'joined' and l.group_id = r.group_id
+    and (l.contact_id is null or r.contact_id is null or l.contact_id <> r.contact_id)
+"""
+_HELD_VALUES = """
+create or replace temp table held_values as
+select * from ({values}) semi join concerned using (ref_id) where value is not null
+"""
+_BY_VALUE = """
+with shared as (
+    select field, value, count(*) as refs, list(ref_id order by ref_id)[:$shown] as ref_ids,
+        list(distinct system_id) as system_ids
+    from held_values group by field, value having count(*) >= $worth
+    order by refs desc, field, min(ref_id) limit $named
+),
+rules as (
+    select field, value, mode(rule order by rule) as rule from shared
+    join held_values l using (field, value) join bridges on left_id = l.ref_id
+    join held_values r on r.ref_id = right_id and r.field = shared.field and r.value = shared.value
+    group by shared.field, shared.value
+)
+select coalesce(rule, ''), field, refs, ref_ids, system_ids from shared left join rules using (field, value)
+order by refs desc, field
+"""
+_BY_RULE = """
+select rule, count(distinct ref_id) from (
+    select rule, left_id as ref_id from bridges union all select rule, right_id from bridges
+) group by rule order by 2 desc, rule
+"""
+_LARGEST = """
+select count(*), count(distinct contact_id), list(ref_id order by ref_id)[:$shown]
+from concerned group by group_id having count(*) > 1 order by 1 desc, group_id limit $named
+"""

@@ -1,0 +1,153 @@
+"""The brake: a run that would join far more than usual is held before it writes, until somebody accepts."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import NoReturn
+
+import pyarrow as pa
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from contacts.group_brake import Blame, Held, Limits, weigh
+from contacts.group_plan import Plan
+from contacts.models import Contact, GroupingRun, ModelVersion, Organisation, SystemRef
+
+# A field that can be to blame: its name for people, and the details of a ref that make its value.
+FIELDS: dict[str, tuple[str, tuple[str, ...]]] = {
+    "email": ("e-mail", ("email",)),
+    "mobile": ("mobile", ("mobile",)),
+    "phone": ("business phone", ("phone",)),
+    "address": ("address", ("address1", "postcode")),
+}
+
+
+class HeldByBrake(Exception):
+    """Says what a run would have done beyond its limits. Nothing was written but the run's own record."""
+
+    def __init__(self, run: GroupingRun) -> None:
+        self.run = run
+        super().__init__(" ".join(Held.from_json(run.held).reasons))
+
+
+class NothingIsHeld(Exception):
+    """The last grouping run was not held, so there is nothing to accept."""
+
+    def __init__(self) -> None:
+        super().__init__("Nothing is held: the last grouping run went through.")
+
+
+class AlreadyAccepted(Exception):
+    """Somebody lets the held run go on already."""
+
+    def __init__(self) -> None:
+        super().__init__("Somebody has let it go on already.")
+
+
+class Superseded(Exception):
+    """What somebody wants to accept is no longer what is held."""
+
+    def __init__(self) -> None:
+        super().__init__("Another run came to an end since. Look again at what is held now.")
+
+
+@dataclass(frozen=True)
+class NamedBlame:
+    """A blame as one reader sees it. `value` is blank where there is none, or none that they may see."""
+
+    rule: str
+    field: str
+    value: str
+    refs: int
+    system_ref: str
+
+
+def look(plan: Plan, links: pa.Table, *, refs: pa.Table) -> Held | None:
+    """What the brake holds a planned run for; None where it may go on.
+
+    A first load is no cause: as long as no run came to an end, or no Contact stands. Nor is what was
+    accepted, until a run has done it. `links`: the engine's; `refs`: at least the plan's, in REF_SCHEMA.
+    """
+    if not GroupingRun.objects.concluded().filter(held={}).exists():
+        return None
+    established = Contact.objects.count()
+    if not established:
+        return None
+    held = weigh(plan, links, refs=refs, established=established, limits=limits())
+    accepted = _accepted()
+    return None if held and accepted and held.is_within(accepted) else held
+
+
+def limits() -> Limits:
+    """How much may happen unseen, as the managers have set it."""
+    organisation = Organisation.load()
+    return Limits(organisation.brake_share, organisation.brake_floor, organisation.brake_size)
+
+
+def hold(held: Held, *, is_full: bool, version: ModelVersion, now: datetime) -> NoReturn:
+    """Record a run that ends here, for what it would have done. Raises HeldByBrake, always."""
+    run = GroupingRun.objects.create(
+        is_full=is_full, model_version=version, started_at=now, finished_at=now, held=held.as_json()
+    )
+    raise HeldByBrake(run)
+
+
+def standing_held() -> GroupingRun | None:
+    """The run that is held now: the last that came to an end, if the brake ended it."""
+    last = GroupingRun.objects.concluded().order_by("-pk").first()
+    return last if last is not None and last.held else None
+
+
+@transaction.atomic
+def accept(run: GroupingRun | None, *, by: User | None, now: datetime) -> GroupingRun:
+    """Let the next run do as much as this held one would have done; None is whichever is held now.
+
+    It holds again where it would do more. Raises NothingIsHeld, Superseded or AlreadyAccepted.
+    """
+    Organisation.objects.select_for_update().get(pk=Organisation.load().pk)
+    standing = standing_held()
+    if standing is None:
+        raise NothingIsHeld
+    if run is not None and run.pk != standing.pk:
+        raise Superseded
+    if standing.accepted_at is not None:
+        raise AlreadyAccepted
+    standing.accepted_at, standing.accepted_by = now, by
+    standing.save(update_fields=["accepted_at", "accepted_by"])
+    return standing
+
+
+def name_blames(run: GroupingRun, *, systems: frozenset[int] | None) -> list[NamedBlame]:
+    """What is to blame, with the values for a reader who may see `systems`; None: the operator, who sees all.
+
+    A value is named only to who may see every system that holds it. One query.
+    """
+    blames = Held.from_json(run.held).blames
+    wanted = {ref_id for blame in blames for ref_id in blame.ref_ids}
+    refs = SystemRef.objects.filter(pk__in=wanted).select_related("system").in_bulk()
+    return [
+        _named(blame, [refs[pk] for pk in blame.ref_ids if pk in refs])
+        if systems is None or systems.issuperset(blame.system_ids)
+        else _named(blame, [])
+        for blame in blames
+    ]
+
+
+def _accepted() -> Held | None:
+    """What was accepted and no run has done since. A run that was cut off has not."""
+    standing = standing_held()
+    return Held.from_json(standing.held) if standing and standing.accepted_at else None
+
+
+def _named(blame: Blame, holders: Sequence[SystemRef]) -> NamedBlame:
+    """The value is what most of the holders say now: one may have been edited since."""
+    if not blame.field:
+        return NamedBlame(blame.rule, "", "", blame.refs, "")
+    title, details = FIELDS[blame.field]
+    said = {ref: " ".join(getattr(ref, detail).strip() for detail in details).strip() for ref in holders}
+    commonest = Counter(value.casefold() for value in said.values() if value).most_common(1)
+    if not commonest or (commonest[0][1] == 1 and len(blame.ref_ids) > 1):
+        return NamedBlame(blame.rule, title, "", blame.refs, "")
+    ref, value = next((ref, value) for ref, value in said.items() if value.casefold() == commonest[0][0])
+    return NamedBlame(blame.rule, title, value, blame.refs, str(ref))
