@@ -1,8 +1,8 @@
-"""What the background cluster does for imports; every task may run twice."""
+"""What the background cluster does for imports and dry runs; every task may run twice."""
 
 from django.utils import timezone
 
-from contacts.services import jobs
+from contacts.services import jobs, rule_trials
 
 
 def check_import(*, job_id: int) -> None:
@@ -15,6 +15,11 @@ def write_import(*, job_id: int) -> None:
     jobs.write_import(job_id, clock=timezone.now)
 
 
+def try_rules(*, trial_id: int) -> None:
+    """Say what proposed matching rules would change."""
+    rule_trials.run_trial(trial_id, clock=timezone.now)
+
+
 def resume_jobs() -> int:
-    """Take up imports that a killed process left behind; by schedule."""
-    return jobs.resume_imports(clock=timezone.now)
+    """Take up imports and dry runs that a killed process left behind; by schedule."""
+    return jobs.resume_imports(clock=timezone.now) + rule_trials.resume_trials(clock=timezone.now)

@@ -5,10 +5,15 @@ from datetime import datetime
 
 from contacts.services.grouping_model import prune_models
 from contacts.services.jobs import prune_jobs
+from contacts.services.rule_trials import prune_trials
 
 
 def tidy_up(now: datetime, progress: Callable[[int, int], None]) -> dict[str, int]:
-    """Old imports with their files and rejected rows, model versions out of use; returns how many."""
-    counts = {"jobs": prune_jobs(now=now), "model_versions": prune_models()}
+    """Old imports with their files and rejected rows, old dry runs, model versions out of use: how many."""
+    counts = {
+        "jobs": prune_jobs(now=now),
+        "rule_trials": prune_trials(now=now),
+        "model_versions": prune_models(),
+    }
     progress(1, 1)
     return counts

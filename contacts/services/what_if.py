@@ -18,8 +18,6 @@ from contacts.services.matching_rules import RulesInForce, rules_in_force
 
 EXAMPLES = 20
 STEPS = ("reading the records", "grouping as now in force", "grouping as proposed", "comparing")
-# So many refs of a side are named: enough to see what it is made of.
-SHOWN_OF_A_SIDE = 3
 
 Progress = Callable[[int, int], None]  # steps done, and of how many
 
@@ -35,16 +33,16 @@ class Kind(StrEnum):
 class Example:
     """Two sides that would come together, or that would part; System Refs by id.
 
-    Each side begins with the ref that the strongest link between the two sides ends in, and names at most
-    SHOWN_OF_A_SIDE; `refs` are those of the whole group. `rule` is that link's, blank where the score alone
-    made it: the link that would join them, or the one that holds them together now.
+    Each side begins with the ref that the strongest link between the two sides ends in. `rule` is that
+    link's, blank where the score alone made it: the link that would join them, or the one that holds them
+    together now. `others` are the refs of further sides of the same group.
     """
 
     kind: Kind
     rule: str
-    refs: int
     left: Sequence[int]
     right: Sequence[int]
+    others: Sequence[int] = ()
 
 
 @dataclass(frozen=True)
@@ -142,11 +140,11 @@ def _difference(given: GroupingInput, before: Grouping, after: Grouping) -> Plan
 def _examples(plan: Plan, before: Grouping, after: Grouping, *, most: int) -> list[Example]:
     rows = plan.ask(
         _EXAMPLES,
-        {"most": most, "shown": SHOWN_OF_A_SIDE},
+        {"most": most},
         links_before=before.links,
         links_after=after.links,
     )
-    return [Example(Kind(kind), rule, refs, left, right) for kind, rule, refs, left, right in rows]
+    return [Example(Kind(kind), rule, left, right, others or []) for kind, rule, left, right, others in rows]
 
 
 # A group that changes is shown by the strongest link between two of its sides. Examples are taken from each
@@ -190,10 +188,11 @@ sides as (
     from (select kind, whole from chosen) c join stands
     on whole = if(kind = 'join', group_id, contact_id)
 )
-select chosen.kind, chosen.rule, chosen.refs,
-    (select list(ref_id order by ref_id <> left_id, ref_id) from sides
-        where sides.kind = chosen.kind and sides.whole = chosen.whole and side = left_side)[:$shown],
-    (select list(ref_id order by ref_id <> right_id, ref_id) from sides
-        where sides.kind = chosen.kind and sides.whole = chosen.whole and side = right_side)[:$shown]
-from chosen order by turn, refs desc, kind, rule, whole
+select chosen.kind, chosen.rule,
+    list(ref_id order by ref_id <> left_id, ref_id) filter (side = left_side),
+    list(ref_id order by ref_id <> right_id, ref_id) filter (side = right_side),
+    list(ref_id order by ref_id) filter (side not in (left_side, right_side))
+from chosen join sides using (kind, whole)
+group by chosen.kind, chosen.rule, whole, turn, refs
+order by turn, refs desc, chosen.kind, chosen.rule, whole
 """

@@ -32,4 +32,4 @@ def test_a_further_rule_joins_what_it_says_and_shows_it():
 
     found = what_if(rules=proposed(*as_delivered(), same))
 
-    assert found == WhatIf(3, 2, 1, 0, [Example(Kind.JOIN, "same", 2, [one.pk], [two.pk])])
+    assert found == WhatIf(3, 2, 1, 0, [Example(Kind.JOIN, "same", [one.pk], [two.pk], [])])
