@@ -15,6 +15,7 @@ from contacts.models.organisation import Organisation
 from contacts.models.person_details import PersonDetails
 from contacts.models.primary_rule import PrimaryRule, PrimaryRuleList, PrimaryRuleSystem, PrimaryRun
 from contacts.models.queue_object import QueueObject
+from contacts.models.row_print import RowPrint, SystemRefPrint
 from contacts.models.rule_set import RuleSet, RuleTrial
 from contacts.models.system_ref import SystemRef
 from contacts.models.ticket_system import (
@@ -47,9 +48,11 @@ __all__ = [
     "PrimaryRun",
     "QueueObject",
     "RejectedRow",
+    "RowPrint",
     "RuleSet",
     "RuleTrial",
     "SystemRef",
+    "SystemRefPrint",
     "TermFrequency",
     "TicketSystem",
     "TicketSystemGroupObjectPermission",
