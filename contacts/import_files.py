@@ -1,7 +1,6 @@
 """Reads CSV and XLSX files row by row, whatever their encoding and delimiter; no database."""
 
 import codecs
-import csv
 import io
 import re
 import warnings
@@ -9,17 +8,18 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from typing import BinaryIO, Protocol
+from itertools import islice
+from typing import BinaryIO
 
 from openpyxl import load_workbook
 
-from contacts.cleaning import Refusal
+from contacts.csv_table import CsvTable
+from contacts.row_blocks import Block, FileRefused, Row, RowBlock, Table
 
-DELIMITERS = ",;\t|"
-LONGEST_LINE = 1_000_000  # characters; a longer one is a broken file and would fill the memory
 MOST_COLUMNS = 500
 MOST_SHARED_TEXT = 64 * 1024 * 1024  # openpyxl holds an XLSX's shared texts in memory
 _SAMPLE = 65_536
+_ROWS_OF_A_BLOCK = 5_000
 _NOT_TABLES = {
     b"%PDF": "a PDF", b"\xd0\xcf\x11\xe0": "an old Excel file (.xls); save it as XLSX or CSV",
     b"\x1f\x8b": "compressed; unpack it first", b"\x89PNG": "a picture", b"\xff\xd8\xff": "a picture",
@@ -29,23 +29,6 @@ _NOT_TABLES = {
 
 _FORMULA_MARKS = tuple("@+-=|%\t\r")
 _NUMBER = re.compile(r"-?[0-9,.]+")
-
-
-class FileRefused(Exception):
-    """The file as a whole cannot be read; says why, and what to do."""
-
-
-class Table(Protocol):
-    """A file's rows under its header."""
-
-    header: list[str]
-    size: int
-
-    def rows(self) -> Iterator[tuple[int, list[str]] | Refusal]:
-        """Each row that is not blank, with the line it begins on (the header being 1); or why it is none."""
-
-    def position(self) -> int:
-        """Bytes of `size` read so far, as far as can be told."""
 
 
 def open_table(file: BinaryIO, *, max_bytes: int) -> Table:
@@ -67,7 +50,9 @@ def open_table(file: BinaryIO, *, max_bytes: int) -> Table:
             raise FileRefused(f"This is neither a CSV nor an XLSX file: it is {what}.")
     if sample.startswith(b"PK"):
         return _Xlsx(file, size=size, max_bytes=max_bytes)
-    return _Csv(file, size=size, encoding=_encoding(file, sample))
+    encoding = _encoding(file, sample)
+    errors = "kore-western" if encoding == "cp1252" else "replace"
+    return CsvTable(file, size=size, encoding=encoding, errors=errors)
 
 
 def _megabytes(size: int) -> str:
@@ -93,6 +78,8 @@ def _encoding(file: BinaryIO, sample: bytes) -> str:
 
 def _utf8_or_western(file: BinaryIO) -> str:
     """UTF-8 unless bytes that cannot be it prevail; then what Windows writes in Western Europe."""
+    if _is_utf8(file):
+        return "utf-8"
     decode = codecs.getincrementaldecoder("utf-8")("replace").decode
     lost = letters = 0
     while block := file.read(1 << 20):
@@ -104,6 +91,20 @@ def _utf8_or_western(file: BinaryIO) -> str:
     return "utf-8" if letters >= lost else "cp1252"
 
 
+def _is_utf8(file: BinaryIO) -> bool:
+    """Whether all of the file is, which most are and which is found out fast."""
+    decode = codecs.getincrementaldecoder("utf-8")().decode
+    try:
+        while block := file.read(1 << 20):
+            decode(block)
+        decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    finally:
+        file.seek(0)
+    return True
+
+
 def _western(error: UnicodeError) -> tuple[str, int]:
     """Bytes that cp1252 leaves open become control characters, for which their rows are refused."""
     if not isinstance(error, UnicodeDecodeError):
@@ -112,77 +113,6 @@ def _western(error: UnicodeError) -> tuple[str, int]:
 
 
 codecs.register_error("kore-western", _western)
-
-
-class _LineTooLong(Exception):
-    pass
-
-
-class _Lines:
-    """Lines for csv.reader, none of them longer than memory allows; goes on after one that was."""
-
-    def __init__(self, text: io.TextIOWrapper) -> None:
-        self.text = text
-        self.number = 0
-
-    def __iter__(self) -> "_Lines":
-        return self
-
-    def __next__(self) -> str:
-        line = self.text.readline(LONGEST_LINE)
-        if not line:
-            raise StopIteration
-        self.number += 1
-        if len(line) < LONGEST_LINE or line.endswith(("\n", "\r")):
-            return line
-        while (rest := self.text.readline(LONGEST_LINE)) and not rest.endswith(("\n", "\r")):
-            pass
-        raise _LineTooLong
-
-
-class _Csv:
-    def __init__(self, file: BinaryIO, *, size: int, encoding: str) -> None:
-        self.size = size
-        self._file = file
-        errors = "kore-western" if encoding == "cp1252" else "replace"
-        self._text = io.TextIOWrapper(file, encoding=encoding, errors=errors, newline="")
-        self._lines = _Lines(self._text)
-        try:
-            self.header, self._reader = self._begin()
-        except (_LineTooLong, csv.Error):
-            raise FileRefused("The first line is too long for a header.") from None
-        if any("\0" in name for name in self.header):
-            raise FileRefused("This is neither a CSV nor an XLSX file: its first line holds no text.")
-
-    def _begin(self) -> "tuple[list[str], Iterator[list[str]]]":
-        """The first line that is not blank, under the delimiter that cuts it into the most names."""
-        for line in self._lines:
-            if separator := re.fullmatch(r"sep=(.)\s*", line):  # Excel's own word for its delimiter
-                return next(csv.reader(self._lines, delimiter=separator[1]), []), self._rows(separator[1])
-            if line.strip():
-                delimiter = max(DELIMITERS, key=lambda mark: len(next(csv.reader([line], delimiter=mark))))
-                return next(csv.reader([line], delimiter=delimiter)), self._rows(delimiter)
-        raise FileRefused("The file is empty.")
-
-    def _rows(self, delimiter: str) -> Iterator[list[str]]:
-        return csv.reader(self._lines, delimiter=delimiter)
-
-    def rows(self) -> Iterator[tuple[int, list[str]] | Refusal]:
-        while True:
-            line = self._lines.number + 1
-            try:
-                cells = next(self._reader)
-            except StopIteration:
-                return
-            except (_LineTooLong, csv.Error):
-                reason = "A cell is longer than 131,072 characters: a closing quote may be missing."
-                yield Refusal(line, "", "", reason)
-                continue
-            if any(cells):
-                yield line, cells
-
-    def position(self) -> int:
-        return self._file.tell()
 
 
 class _Xlsx:
@@ -219,7 +149,12 @@ class _Xlsx:
         for line, values in enumerate(cells, start=first):
             yield line, [_cell_text(value) for value in values]
 
-    def rows(self) -> Iterator[tuple[int, list[str]] | Refusal]:
+    def blocks(self, columns: Sequence[int]) -> Iterator[Block]:
+        rows = self.rows()
+        while some := list(islice(rows, _ROWS_OF_A_BLOCK)):
+            yield RowBlock(some, columns=columns, width=len(self.header))
+
+    def rows(self) -> Iterator[Row]:
         width = len(self.header)
         try:
             for line, cells in self._texts(self._first, width + 1):
