@@ -29,6 +29,8 @@ _STEER = (
     "contacts.change_businessunit",
     "contacts.view_organisation",
     "contacts.change_organisation",
+    "contacts.view_primaryrulelist",
+    "contacts.add_primaryrulelist",
     "sync.add_nightrun",
 )
 

@@ -1,4 +1,4 @@
-"""Ordered primary rules as one SQL question: which Contacts should another of their System Refs lead?"""
+"""Ordered primary rules as one SQL question: which Contacts should another of their System Refs lead."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
