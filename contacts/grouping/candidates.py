@@ -95,17 +95,27 @@ def content_hash(columns: Sequence[str], salt: int = 0) -> str:
     return f"hash({salt}, {', '.join(columns)})"
 
 
-def make_pairs(con: duckdb.DuckDBPyConnection, *, kinds: Sequence[KeyKind], bad_keys: pa.Table) -> None:
+def make_pairs(
+    con: duckdb.DuckDBPyConnection, *, kinds: Sequence[KeyKind], bad_keys: pa.Table, only_fresh: bool = False
+) -> None:
     """Make the table `pairs` (join_key_l < join_key_r, match_key) from `records`; add bad keys to `poisoned`.
 
-    A pair stands once, however many keys it shares; bad keys lead to none.
+    A pair stands once, however many keys it shares; bad keys lead to none. Where `only_fresh`, there is a
+    table `fresh` (rec), and only pairs with one of these are made.
     """
     _make_keys(con, kinds)
     _drop_bad_keys(con, kinds, bad_keys)
-    con.execute("""
+    either = "a.rec < b.rec"
+    if only_fresh:
+        con.execute(
+            "create or replace temp table fresh_keys as select key, rec from keys semi join fresh using (rec)"
+        )
+        either = "a.rec <> b.rec"
+    con.execute(f"""
         create or replace temp table pairs as
-        select distinct a.rec as join_key_l, b.rec as join_key_r, '0' as match_key
-        from keys a join keys b on a.key = b.key and a.rec < b.rec
+        select distinct least(a.rec, b.rec) as join_key_l, greatest(a.rec, b.rec) as join_key_r,
+            '0' as match_key
+        from {"fresh_keys" if only_fresh else "keys"} a join keys b on a.key = b.key and {either}
     """)
     con.execute("drop table keys")
 

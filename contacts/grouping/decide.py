@@ -156,6 +156,7 @@ def _links_sql() -> str:
             where l <> r and decision = 'joined'
         )
         select least(a, b) as left_id, greatest(a, b) as right_id, decision, rule, guard, weight, household,
-            evidence, weight + household as strength, rule = '{MUST}' as is_must, is_forgiven
+            evidence, weight + household as strength, rule = '{MUST}' as is_must, is_forgiven,
+            decision = 'joined' as is_joinable
         from spread
     """

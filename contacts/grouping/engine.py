@@ -16,6 +16,7 @@ from contacts.grouping.candidates import (
 from contacts.grouping.cluster import cluster
 from contacts.grouping.connection import connect
 from contacts.grouping.decide import make_links
+from contacts.grouping.keys import changed_keys
 from contacts.grouping.model import Model
 from contacts.grouping.normalise import normalise
 from contacts.grouping.records import (
@@ -50,13 +51,17 @@ def group(
     excluded_systems: Collection[int] = (),
     rules: Sequence[Rule] = DEFAULT_RULES,
     default_country: str = "GB",
+    known: pa.Table | None = None,
     memory_limit: str = "2GB",
     threads: int = 2,
 ) -> Grouping:
     """Group all refs. The result depends on the rows, not on their order, nor on how systems share them.
 
     A ref of one of `excluded_systems` joins refs of its own system only. Time grows about linearly with the
-    refs; DuckDB stays within `memory_limit` and spills to disk beyond it. Raises UnusableRefs.
+    refs; DuckDB stays within `memory_limit` and spills to disk beyond it. `known` (keys.KNOWN_SCHEMA) are
+    the prints of refs as they were kept: given, the keys of all others are part of the result.
+
+    Raises UnusableRefs, or TooManyKeyKinds where keys are wanted.
     """
     table = check_refs(refs)
     if not table.num_rows:
@@ -65,19 +70,22 @@ def group(
         )
     with connect(memory_limit=memory_limit, threads=threads, hash_key=model.hash_key) as con:
         columns = normalise(con, table, default_country=default_country, typed=typed_columns(rules))
-        _refuse_repeats(con)
+        refuse_repeats(con)
         kinds = [*KEY_KINDS, *key_kinds(rules)]
         bad_keys = _bad_keys(con, columns, model=model, kinds=kinds)
         blank_poisoned(con, bad_keys)
-        _load_decisions(con, decisions)
-        _make_records(con, columns, excluded_systems)
+        keys = None
+        if known is not None:
+            keys = changed_keys(con, columns, kinds=kinds, bad_keys=bad_keys, known=known)
+        load_decisions(con, decisions)
+        make_records(con, columns, excluded_systems)
         make_pairs(con, kinds=kinds, bad_keys=bad_keys)
-        _add_pairs(con)
+        add_pairs(con)
         ways = [MUST_WAY, *outcomes(rules)]
         score_pairs(con, model=model, ways=ways)
         make_links(con, model=model, ways=ways)
         cluster(con)
-        return _result(con)
+        return _result(con, keys=keys)
 
 
 MUST_WAY = Outcome(MUST, Holds.YES, "coalesce(list_has_any(must_l, must_r), false)")
@@ -93,13 +101,14 @@ def _bad_keys(
     return pa.concat_tables([model.bad_keys, find_bad_keys(con, columns, kinds=unknown)])
 
 
-def _refuse_repeats(con: duckdb.DuckDBPyConnection) -> None:
+def refuse_repeats(con: duckdb.DuckDBPyConnection) -> None:
+    """Raise UnusableRefs where two refs have one id."""
     rows, distinct = con.execute("select count(*), count(distinct ref_id) from plain").fetchall()[0]
     if rows != distinct:
         raise UnusableRefs("Two refs have the same ref_id.")
 
 
-def _load_decisions(con: duckdb.DuckDBPyConnection, decisions: Decisions) -> None:
+def load_decisions(con: duckdb.DuckDBPyConnection, decisions: Decisions) -> None:
     """The tables `must` and `never` (a < b) over refs that exist."""
     for name, pairs in (("must", decisions.must), ("never", decisions.never)):
         lower = pa.array([min(pair) for pair in pairs], pa.int64())
@@ -112,7 +121,7 @@ def _load_decisions(con: duckdb.DuckDBPyConnection, decisions: Decisions) -> Non
         con.unregister("decided_pairs")
 
 
-def _make_records(
+def make_records(
     con: duckdb.DuckDBPyConnection, columns: Sequence[str], excluded_systems: Collection[int]
 ) -> None:
     """The tables `members` (ref_id, rec) and `records`, one per distinct content; rec is its lowest ref_id.
@@ -155,7 +164,7 @@ def _make_records(
     con.execute("drop table plain; drop table keyed; drop table kept")
 
 
-def _add_pairs(con: duckdb.DuckDBPyConnection) -> None:
+def add_pairs(con: duckdb.DuckDBPyConnection) -> None:
     """Pairs that no key finds: a person's, like records kept apart, and a record with itself."""
     con.execute("""
         insert into pairs
@@ -166,12 +175,22 @@ def _add_pairs(con: duckdb.DuckDBPyConnection) -> None:
     """)
 
 
-def _result(con: duckdb.DuckDBPyConnection) -> Grouping:
+def partition_of(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """PARTITION_SCHEMA from `members` and `grouped`."""
     partition = con.sql("""
         select ref_id, coalesce(group_id, ref_id) as group_id
         from members left join grouped using (ref_id) order by ref_id
     """).to_arrow_table()
+    return partition.cast(PARTITION_SCHEMA)
+
+
+def links_of(con: duckdb.DuckDBPyConnection) -> pa.Table:
+    """LINK_SCHEMA from `links`."""
     columns = ", ".join(LINK_SCHEMA.names)
     links = con.sql(f"select {columns} from links order by left_id, right_id").to_arrow_table()
+    return links.cast(LINK_SCHEMA)
+
+
+def _result(con: duckdb.DuckDBPyConnection, *, keys: pa.Table | None) -> Grouping:
     poisoned = con.sql("select kind, holders from poisoned order by kind, holders desc").to_arrow_table()
-    return Grouping(partition.cast(PARTITION_SCHEMA), links.cast(LINK_SCHEMA), poisoned.cast(POISONED_SCHEMA))
+    return Grouping(partition_of(con), links_of(con), poisoned.cast(POISONED_SCHEMA), keys)

@@ -37,6 +37,8 @@ LINK_SCHEMA = pa.schema(
         ("weight", pa.float64()),
         ("household", pa.float64()),
         ("evidence", pa.string()),
+        ("is_joinable", pa.bool_()),
+        ("is_forgiven", pa.bool_()),
     ]
 )
 
@@ -82,14 +84,18 @@ class Grouping:
     """The result of a run.
 
     `partition`: every ref once, `group_id` is the lowest ref_id of its group, ordered by ref_id.
-    `links`: LINK_SCHEMA, `left_id` < `right_id`, ordered by both. Refs with identical details are linked
-    to the lowest of them only. `poisoned`: each key that was ignored because too many
-    records share it: its kind, and how many distinct records held it when the model learnt so.
+    `links`: LINK_SCHEMA, `left_id` < `right_id`, ordered by both. Refs with identical details are linked to
+    the lowest of them only. Of a refused one that is joinable only the group that it would make objects; a
+    forgiven one overlooks its dates of birth. `poisoned`: each key that was ignored because too many records
+    share it: its kind, and how many distinct records held it when the model learnt so.
+    `keys`: where a run was asked for them, the print and keys of each ref that is not as it was known
+    (contacts.grouping.keys.KEYS_SCHEMA).
     """
 
     partition: pa.Table
     links: pa.Table
     poisoned: pa.Table
+    keys: pa.Table | None = None
 
 
 class UnusableRefs(ValueError):

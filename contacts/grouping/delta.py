@@ -1,0 +1,153 @@
+"""A delta run: what changed is compared with all that shares a key with it, and its groups are built again.
+
+In three steps, between which the caller looks up who shares a key and who hangs together (ADR 0007). With
+the same frozen model they give the partition of a full run: the decision on a pair depends on its two
+records and, where names agree only faintly, on those who share the rule's value; a group depends on the
+joinable links among its members.
+"""
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import duckdb
+import pyarrow as pa
+
+from contacts.grouping.candidates import KEY_KINDS, KeyKind, blank_poisoned, make_pairs
+from contacts.grouping.cluster import cluster
+from contacts.grouping.connection import connect
+from contacts.grouping.decide import make_links
+from contacts.grouping.engine import (
+    MUST_WAY,
+    add_pairs,
+    links_of,
+    load_decisions,
+    make_records,
+    partition_of,
+    refuse_repeats,
+)
+from contacts.grouping.keys import changed_keys, slots
+from contacts.grouping.model import Model
+from contacts.grouping.normalise import normalise
+from contacts.grouping.records import LINK_SCHEMA, PARTITION_SCHEMA, Decisions, check_refs
+from contacts.grouping.rules import (
+    FIELDS,
+    MUST,
+    Rule,
+    demands_equality,
+    key_kinds,
+    outcomes,
+    typed_columns,
+)
+from contacts.grouping.score import score_pairs
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What runs go by: as long as these stay the same, their links go together."""
+
+    model: Model
+    rules: Sequence[Rule]
+    decisions: Decisions
+    excluded_systems: Collection[int]
+    default_country: str
+    memory_limit: str
+    threads: int
+
+    @property
+    def kinds(self) -> list[KeyKind]:
+        """The kinds of candidate key, in the order of their slots."""
+        return [*KEY_KINDS, *key_kinds(self.rules)]
+
+    @property
+    def knows_its_keys(self) -> bool:
+        """Whether the model has the bad keys of all kinds; else only a full run can learn them."""
+        return {kind.name for kind in self.kinds} <= set(self.model.key_kinds)
+
+    @property
+    def context_slots(self) -> list[str]:
+        """Where refs stand that can change the decision on a pair though they are not of it.
+
+        A blank name or an initial counts only while it fits one person among those with the rule's values
+        (Rule.names_must_agree), and all of these share a key: the e-mail or the mobile if the rule demands
+        it, for a bad one is blank; otherwise it can be any key.
+        """
+        slot_of = slots(self.kinds)
+        found = set()
+        for rule in self.rules:
+            if rule.is_active and rule.names_must_agree:
+                equal = [FIELDS[c.field] for c in rule.criteria if demands_equality(c)]
+                kind = "email" if ("em",) in equal else "mobile" if ("mob",) in equal else ""
+                found |= {slot_of[kind]} if kind else set(slot_of.values())
+        return sorted(found)
+
+
+def keys_of(refs: pa.Table, *, known: pa.Table, terms: Terms) -> pa.Table:
+    """KEYS_SCHEMA of those of these refs that are not as `known` (KNOWN_SCHEMA)."""
+    with _normalised(refs, terms) as (con, columns):
+        return changed_keys(con, columns, kinds=terms.kinds, bad_keys=terms.model.bad_keys, known=known)
+
+
+def compare(refs: pa.Table, *, fresh: pa.Array, terms: Terms) -> pa.Table:
+    """The links (LINK_SCHEMA) with an end in `fresh`, ids of some of these refs.
+
+    `refs` must hold all that share a key with a fresh one, all that are like a fresh one, and the other end
+    of each decision about one; `fresh` all that are like one of them or share a key of the context slots.
+    Guards on whole groups have not been asked.
+    """
+    with _normalised(refs, terms) as (con, columns):
+        load_decisions(con, terms.decisions)
+        make_records(con, columns, terms.excluded_systems)
+        con.register("fresh_ids", pa.table({"ref_id": fresh.cast(pa.int64())}))
+        con.execute("""
+            create temp table fresh as
+            select distinct rec from members semi join fresh_ids using (ref_id)
+        """)
+        make_pairs(con, kinds=terms.kinds, bad_keys=terms.model.bad_keys, only_fresh=True)
+        add_pairs(con)
+        con.execute("""
+            delete from pairs where join_key_l not in (select rec from fresh)
+            and join_key_r not in (select rec from fresh)
+        """)
+        ways = [MUST_WAY, *outcomes(terms.rules)]
+        score_pairs(con, model=terms.model, ways=ways)
+        make_links(con, model=terms.model, ways=ways)
+        return links_of(con)
+
+
+def recluster(refs: pa.Table, links: pa.Table, *, terms: Terms) -> tuple[pa.Table, pa.Table]:
+    """The groups of these refs (PARTITION_SCHEMA), and their joinable `links` as decided now.
+
+    `refs` must be closed: no joinable link leads out of them.
+    """
+    if not refs.num_rows:
+        return PARTITION_SCHEMA.empty_table(), LINK_SCHEMA.empty_table()
+    with _normalised(refs, terms) as (con, columns):
+        load_decisions(con, terms.decisions)
+        make_records(con, columns, terms.excluded_systems)
+        con.register("joinable", links)
+        con.execute(f"""
+            create temp table links as
+            select * replace ('joined' as decision, '' as guard), weight + household as strength,
+                rule = '{MUST}' as is_must
+            from joinable
+        """)
+        cluster(con)
+        return partition_of(con), links_of(con)
+
+
+@contextmanager
+def _normalised(refs: pa.Table, terms: Terms) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[str]]]:
+    """A connection with the table `plain` of these refs, poisoned values blanked, and its columns."""
+    with connect(
+        memory_limit=terms.memory_limit, threads=terms.threads, hash_key=terms.model.hash_key
+    ) as con:
+        columns = normalise(
+            con,
+            check_refs(refs),
+            default_country=terms.default_country,
+            typed=typed_columns(terms.rules),
+        )
+        refuse_repeats(con)
+        blank_poisoned(con, terms.model.bad_keys)
+        yield con, columns
