@@ -4,7 +4,11 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import pyarrow as pa
 from django.db import connection, models
+from pyarrow import csv
+
+_ROWS_AT_ONCE = 16_384  # of an Arrow table, into one block of CSV
 
 
 def reserve_ids(model: type[models.Model], count: int) -> list[int]:
@@ -40,6 +44,45 @@ def insert_rows(model: type[models.Model], fields: Sequence[str], rows: Iterable
     if connection.vendor == "postgresql":
         return _copy(model._meta.db_table, columns, rows)
     return _executemany(model, fields, columns, rows)
+
+
+def insert_table(model: type[models.Model], table: pa.Table) -> int:
+    """Insert the rows of an Arrow table whose columns are named like fields; returns how many.
+
+    As `insert_rows`, but on PostgreSQL no Python object is made for any value: several times as fast.
+    Moments are timestamps with a time zone.
+    """
+    if connection.vendor != "postgresql":
+        rows = (
+            row
+            for batch in table.to_batches()
+            for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        )
+        return insert_rows(model, table.column_names, rows)
+    names = ", ".join(f'"{model._meta.get_field(name).column}"' for name in table.column_names)
+    options = csv.WriteOptions(include_header=False, batch_size=_ROWS_AT_ONCE)
+    with (
+        connection.cursor() as cursor,
+        # Arrow quotes every text and no null, which is how COPY tells a blank from nothing.
+        cursor.copy(f'COPY "{model._meta.db_table}" ({names}) FROM STDIN (FORMAT csv)') as copy,
+    ):
+        csv.write_csv(table, pa.PythonFile(_Sink(copy), mode="w"), options)
+    return table.num_rows
+
+
+class _Sink:
+    """COPY's inlet as a file that can be written once."""
+
+    closed = False
+
+    def __init__(self, copy: Any) -> None:
+        self._copy = copy
+
+    def write(self, block: bytes) -> None:
+        self._copy.write(block)
+
+    def flush(self) -> None:
+        """Nothing is held back."""
 
 
 def update_rows(model: type[models.Model], fields: Sequence[str], rows: Iterable[Sequence[Any]]) -> int:

@@ -1,0 +1,265 @@
+"""From the database and back: a first run, an unchanged one, one after a few changes; beside the engine."""
+
+import argparse
+import datetime as dt
+import json
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kore_site.settings")
+django.setup()
+
+import pyarrow as pa  # noqa: E402
+import pyarrow.compute as pc  # noqa: E402
+from django.db import connection  # noqa: E402
+from django.db.backends.base.base import BaseDatabaseWrapper  # noqa: E402
+from django.test.utils import setup_databases, teardown_databases  # noqa: E402
+from django.utils import timezone  # noqa: E402
+
+from benchmarks.population import SYSTEMS, make_population  # noqa: E402
+from benchmarks.report import report  # noqa: E402
+from contacts.bulk import insert_table  # noqa: E402
+from contacts.models import SystemRef  # noqa: E402
+from contacts.services import golden_check, regroup  # noqa: E402
+from contacts.services.grouping_input import read_input  # noqa: E402
+from contacts.services.grouping_model import active_version, load_model  # noqa: E402
+from contacts.services.systems import add_business_unit, add_ticket_system  # noqa: E402
+
+TIMES_ENGINE_FIRST = 25.0
+TIMES_ENGINE_UNCHANGED = 8.0
+SHARE_OF_UNCHANGED = 0.125
+GOLDEN_PER_100_000 = 2.0
+EDITED, ADDED, REMOVED = 0.005, 0.004, 0.001
+ENGINE_RUNS = 3
+ARRIVED = dt.datetime(2026, 1, 5, 9, tzinfo=dt.UTC)
+SETTINGS = (
+    "shared_buffers",
+    "work_mem",
+    "maintenance_work_mem",
+    "max_wal_size",
+    "synchronous_commit",
+    "fsync",
+)
+
+
+class Profile:
+    """Seconds of the named parts of a run, each without those of the parts inside it."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._inside: list[float] = []
+
+    def timed(self, label: str, work: Callable[..., Any]) -> Callable[..., Any]:
+        """The same work; its seconds are counted under the label."""
+
+        @wraps(work)
+        def counted(*args: Any, **kwargs: Any) -> Any:
+            self._inside.append(0.0)
+            began = time.perf_counter()
+            try:
+                return work(*args, **kwargs)
+            finally:
+                whole = time.perf_counter() - began
+                own = whole - self._inside.pop()
+                self.seconds[label] = self.seconds.get(label, 0.0) + own
+                if self._inside:
+                    self._inside[-1] += whole
+
+        return counted
+
+    @contextmanager
+    def of(self, parts: dict[str, tuple[Any, str]]) -> Iterator[None]:
+        """Count what these functions (label -> owner, name) take while the block runs."""
+        plain = {label: owner.__dict__[name] for label, (owner, name) in parts.items()}
+        for label, (owner, name) in parts.items():
+            setattr(owner, name, self.timed(label, plain[label]))
+        try:
+            yield
+        finally:
+            for label, (owner, name) in parts.items():
+                setattr(owner, name, plain[label])
+
+
+def parts() -> dict[str, tuple[Any, str]]:
+    """What a run consists of, by the names under which its modules call it."""
+    from contacts import group_plan  # noqa: PLC0415
+    from contacts.services import regroup_writes  # noqa: PLC0415
+
+    return {
+        "read": (regroup, "read_input"),
+        "freeze": (regroup, "freeze"),
+        "engine": (regroup, "group"),
+        "plan": (group_plan.Plan, "__init__"),
+        "plan in order": (group_plan.Plan, "_circles"),
+        "changes, else": (regroup, "write_changes"),
+        "validate": (regroup_writes, "_still_valid"),
+        "mappings": (regroup_writes, "_write_mappings"),
+        "contacts, golden": (regroup_writes, "_insert_contacts"),
+        "golden refreshed": (regroup_writes, "refresh_golden"),
+        "moves": (regroup_writes, "_record_moves"),
+        "aliases": (regroup_writes, "lead_on"),
+        "links": (regroup, "write_links"),
+        "commit, foreign keys": (BaseDatabaseWrapper, "_commit"),
+    }
+
+
+def main() -> int:
+    """Print each figure as one JSON line; 0 when all are met."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--refs", type=int, default=1_000_000)
+    parser.add_argument("--profile", action="store_true", help="also where the seconds of each run go")
+    options = parser.parse_args()
+    databases = setup_databases(verbosity=0, interactive=False)
+    try:
+        met = measure(options.refs, profiled=options.profile)
+    finally:
+        teardown_databases(databases, verbosity=0)
+    return 0 if all(met) else 1
+
+
+def measure(refs: int, *, profiled: bool) -> list[bool]:
+    """All figures over one population, in a database of their own."""
+    later = fill(refs)
+    if connection.vendor == "postgresql":
+        print(json.dumps({"settings": server_settings()}))
+    name = f"{refs} System Refs"
+    first = seconds_of(lambda: regroup.regroup(now=timezone.now(), full=True), "first run", profiled)
+    engine = engine_seconds()
+    unchanged = seconds_of(lambda: regroup.regroup(now=timezone.now(), full=True), "unchanged", profiled)
+    golden = seconds_of(lambda: list(golden_check.stale_golden()), "golden check", profiled)
+    met = [
+        report(f"engine alone, {name}: seconds", engine, target=float("inf"), at_least=False),
+        times(f"first run, {name}: seconds, beside the engine", first, engine, TIMES_ENGINE_FIRST),
+        times(
+            f"unchanged full run, {name}: seconds, beside the engine",
+            unchanged,
+            engine,
+            TIMES_ENGINE_UNCHANGED,
+        ),
+        report(
+            f"golden records checked, {name}: seconds per 100,000",
+            golden * 100_000 / refs,
+            target=GOLDEN_PER_100_000,
+            at_least=False,
+        ),
+    ]
+    change(refs, later)
+    delta = seconds_of(lambda: regroup.regroup(now=timezone.now(), full=False), "1 % changed", profiled)
+    met.append(
+        times(
+            f"1 % changed, {name}: seconds, beside an unchanged full run",
+            delta,
+            unchanged,
+            SHARE_OF_UNCHANGED,
+        )
+    )
+    return met
+
+
+def times(name: str, seconds: float, baseline: float, most: float) -> bool:
+    """Report a figure whose target is a ratio to its baseline."""
+    met = seconds <= most * baseline
+    line = {"name": name, "value": round(seconds, 2), "baseline": round(baseline, 2)}
+    print(json.dumps({**line, "ratio": round(seconds / baseline, 3), "target": f"<= {most}", "met": met}))
+    return met
+
+
+def seconds_of(work: Callable[[], Any], name: str, profiled: bool) -> float:
+    """How long it takes; where the seconds go is printed when asked for."""
+    profile = Profile()
+    began = time.perf_counter()
+    with profile.of(parts() if profiled else {}):
+        result = work()
+    seconds = time.perf_counter() - began
+    if profiled:
+        spent = {label: round(value, 2) for label, value in profile.seconds.items() if value >= 0.005}
+        rest = round(seconds - sum(profile.seconds.values()), 2)
+        print(json.dumps({"profile": name, "seconds": round(seconds, 2), **spent, "rest": rest}))
+        print(f"  {result}" if not isinstance(result, list) else f"  {len(result)} found", flush=True)
+    return seconds
+
+
+def engine_seconds() -> float:
+    """Median of the engine alone, Arrow in and partition out, over what the database holds."""
+    given = read_input()
+    version = active_version()
+    model = load_model(version)
+    taken = []
+    for _ in range(ENGINE_RUNS):
+        began = time.perf_counter()
+        regroup._group(given, model)
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+def server_settings() -> dict[str, str]:
+    """What the server was told, where it matters here."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT name, current_setting(name) FROM pg_settings WHERE name = ANY(%s)", [list(SETTINGS)]
+        )
+        return dict(cursor.fetchall())
+
+
+def fill(refs: int) -> pa.Table:
+    """Put the population into the empty database; returns the rows that are to arrive later."""
+    unit = add_business_unit("benchmark")
+    systems = [add_ticket_system(f"S{n}", name=f"S{n}", unit=unit, rank=n).pk for n in range(1, SYSTEMS + 1)]
+    added = round(refs * ADDED)
+    table, _truth = make_population(refs + added, 1)
+    columns = {name: pc.fill_null(table[name], "") for name in table.column_names if name not in _OTHERS}
+    number = table["ref_id"]
+    made = pc.add(pc.multiply(number, 60_000_000), 1_500_000_000_000_000).cast(pa.timestamp("us", "UTC"))
+    rows = pa.table(
+        {
+            "system": pa.array(systems).take(pc.subtract(table["system_id"], 1)),
+            "system_ref": pc.cast(number, pa.string()),
+            **columns,
+            "date_of_birth": table["date_of_birth"],
+            "created_at": made,
+            "updated_at": made,
+            "arrived_at": pa.repeat(pa.scalar(ARRIVED, pa.timestamp("us", "UTC")), table.num_rows),
+            **{name: pa.repeat("", table.num_rows) for name in ("title", "language", "external_customer_id")},
+            "spent_total": pa.repeat(0, table.num_rows),
+            "holds_season_ticket": pa.repeat(False, table.num_rows),  # noqa: FBT003
+        }
+    )
+    insert_table(SystemRef, rows.slice(0, refs))
+    settle()
+    return rows.slice(refs)
+
+
+_OTHERS = ("ref_id", "system_id", "date_of_birth")
+
+
+def settle() -> None:
+    """What a server's own housekeeping does soon after a load."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("VACUUM ANALYZE")
+
+
+def change(refs: int, later: pa.Table) -> None:
+    """Half of one per cent edited, two fifths added, a tenth removed."""
+    every = round(1 / EDITED)
+    other = f"(SELECT r.{{0}} FROM contacts_systemref r WHERE r.id = stands.id - {every // 2})"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"UPDATE contacts_systemref AS stands SET last_name = coalesce({other.format('last_name')}, ''),"
+            f" email = coalesce({other.format('email')}, '') WHERE id % {every} = 77"
+        )
+    gone = SystemRef.objects.extra(where=[f"id %% {round(1 / REMOVED)} = 9"])
+    gone.delete()
+    insert_table(SystemRef, later)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
