@@ -23,6 +23,8 @@ _EDIT_PEOPLE = ("contacts.add_contact", "contacts.change_contact", "contacts.cha
 _BRING_IN = ("contacts.add_systemref", "contacts.add_job", "contacts.view_job", "ticketing.add_purchase")
 _SEE_NIGHTS = ("sync.view_nightrun", "sync.view_nightstep")
 _STEER = (
+    "contacts.view_ruleset",
+    "contacts.add_ruleset",
     "contacts.add_ticketsystem",
     "contacts.change_ticketsystem",
     "contacts.add_businessunit",
@@ -32,6 +34,7 @@ _STEER = (
     "contacts.view_primaryrulelist",
     "contacts.add_primaryrulelist",
     "sync.add_nightrun",
+    "sync.release_nightrun",
 )
 
 # What a role may do at all. Which systems' records it may do it with is granted per system, beside this.
@@ -39,7 +42,7 @@ ROLES: Mapping[str, Sequence[str]] = {
     ADMINISTRATORS: (*_SEE_PEOPLE, *_EDIT_PEOPLE, *_BRING_IN, *_SEE_NIGHTS, *_STEER),
     CRM_MANAGERS: (*_SEE_PEOPLE, *_EDIT_PEOPLE, *_BRING_IN, *_SEE_NIGHTS, *_STEER),
     SALES_REPS: (*_SEE_PEOPLE, *_EDIT_PEOPLE),
-    DATA_PROTECTION_OFFICERS: (*_SEE_PEOPLE, *_EDIT_PEOPLE),
+    DATA_PROTECTION_OFFICERS: (*_SEE_PEOPLE, *_EDIT_PEOPLE, "contacts.view_ruleset"),
 }
 
 

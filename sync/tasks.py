@@ -29,6 +29,12 @@ def run_night(*, trigger: str = NightRun.Trigger.SCHEDULE.value, by_id: int | No
     return f"{run}: {run.state}"
 
 
+def go_on() -> str:
+    """Take up the held night that somebody let go on; nothing where it was taken up or superseded since."""
+    run = NightRun.objects.held_now()
+    return run_night() if run is not None and nights.is_released(run) else "No night waits to go on."
+
+
 def take_up() -> str:
     """Go on with imports and nights that a killed process left behind; by schedule."""
     resume_jobs()

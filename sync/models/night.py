@@ -10,10 +10,21 @@ class RunState(models.TextChoices):
     RUNNING = "running", "running"
     DONE = "done", "done"
     FAILED = "failed", "failed"
+    HELD = "held", "held"
+
+
+class NightRunQuerySet(models.QuerySet):
+    def held_now(self) -> "NightRun | None":
+        """The night that waits for somebody to let it go on; one is superseded as soon as another begins."""
+        last = self.select_related("held_grouping__accepted_by").order_by("-started_at", "-pk").first()
+        return last if last is not None and last.state == RunState.HELD else None
 
 
 class NightRun(models.Model):
-    """One night. A night that was cut off stays running and is taken up again where it stopped."""
+    """One night. A night that was cut off stays running and is taken up again where it stopped.
+
+    A held one ended before it did something that somebody has to see first; `held_grouping` says what.
+    """
 
     class Trigger(models.TextChoices):
         SCHEDULE = "schedule", "by schedule"
@@ -26,9 +37,20 @@ class NightRun(models.Model):
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
     resumed = models.PositiveIntegerField(default=0, help_text="times it was cut off and taken up again")
+    held_grouping = models.ForeignKey(
+        "contacts.GroupingRun",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="the last grouping run of this night that the brake held",
+    )
+
+    objects = NightRunQuerySet.as_manager()
 
     class Meta:
         verbose_name = "night"
+        permissions = [("release_nightrun", "Can let a held night go on")]
         constraints = [
             models.UniqueConstraint(
                 fields=["state"], condition=models.Q(state="running"), name="one_night_at_a_time"

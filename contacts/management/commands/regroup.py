@@ -1,5 +1,6 @@
 """Groups System Refs now, without the rest of the night."""
 
+import contextlib
 import json
 from typing import Any
 
@@ -7,6 +8,8 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from contacts.exclusive import AlreadyRunning
+from contacts.management.held import HELD_CODE, held_as_json, held_in_words
+from contacts.services.brake import AlreadyAccepted, HeldByBrake, NothingIsHeld, accept
 from contacts.services.regroup import regroup
 
 TOLD = ("refs", "contacts", "joined", "split", "held", "seconds")
@@ -14,7 +17,8 @@ TOLD = ("refs", "contacts", "joined", "split", "held", "seconds")
 
 class Command(BaseCommand):
     help = (
-        "Group all System Refs into Contacts. Exit codes: 0 done, 1 refused (the reason is printed), 2 usage."
+        "Group all System Refs into Contacts. Exit codes: 0 done, 1 refused (the reason is printed), 2 usage,"
+        " 3 held by the brake."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -24,13 +28,25 @@ class Command(BaseCommand):
         parser.add_argument(
             "--dry-run", action="store_true", help="count what would change, and change nothing"
         )
+        parser.add_argument(
+            "--accept", action="store_true", help="do what the last run was held for, and no more than that"
+        )
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
         try:
+            if options["accept"] and not options["dry_run"]:
+                _accept()
             regrouped = regroup(now=timezone.now(), dry_run=options["dry_run"])
-        except AlreadyRunning as refusal:
+        except (AlreadyRunning, NothingIsHeld) as refusal:
             raise CommandError(str(refusal)) from None
+        except HeldByBrake as held:
+            told = {"brake": held_as_json(held.run)}
+            self.stdout.write(json.dumps(told) if options["json"] else held_in_words(held.run))
+            raise CommandError(
+                "The run is held: nothing was joined. Let it go on: manage.py regroup --accept",
+                returncode=HELD_CODE,
+            ) from None
         told = {name: getattr(regrouped, name) for name in TOLD}
         if options["json"]:
             self.stdout.write(json.dumps(told))
@@ -41,3 +57,8 @@ class Command(BaseCommand):
         )
         if options["dry_run"]:
             self.stdout.write("Nothing was changed.")
+
+
+def _accept() -> None:
+    with contextlib.suppress(AlreadyAccepted):  # and not done yet
+        accept(None, by=None, now=timezone.now())

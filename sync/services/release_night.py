@@ -1,0 +1,27 @@
+"""Let a held night go on: what the brake held is accepted, and the cluster takes the night up again."""
+
+from datetime import datetime
+
+from django.contrib.auth.models import User
+from django.db import transaction
+from django_q.tasks import async_task
+
+from contacts.services.brake import AlreadyAccepted, Superseded, accept
+from sync.models import NightRun
+
+RELEASE_TASK = "sync.tasks.go_on"
+
+
+@transaction.atomic
+def release_night(run: NightRun, *, by: User, now: datetime) -> None:
+    """Accept what this night was held for, as much as it says and no more, and file it for the cluster.
+
+    Safe under two callers: the second one raises AlreadyAccepted, and Superseded is raised where another
+    night or grouping run came since. Nothing runs here.
+    """
+    if NightRun.objects.held_now() != run or run.held_grouping is None:
+        raise Superseded
+    if run.held_grouping.accepted_at is not None:
+        raise AlreadyAccepted
+    accept(run.held_grouping, by=by, now=now)
+    async_task(RELEASE_TASK, task_name="held night goes on")
