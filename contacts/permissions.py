@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
 from django.contrib.auth.models import Group
 from django.db import models
-from guardian.shortcuts import assign_perm, get_objects_for_user
+from guardian.shortcuts import assign_perm
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser, User
@@ -33,27 +33,51 @@ def systems_with(user: User | AnonymousUser, right: SystemRight) -> frozenset[in
     """Ids of the ticket systems on which the user holds the right, own or through a group.
 
     Global grants do not count: a right is always held on a system. A superuser holds all, someone inactive
-    or anonymous none. Asked of the database once per user object, which lives as long as a request, so that
-    a right taken away bites at the next one (R-MDB-30).
+    or anonymous none.
     """
-    if not user.is_active:
-        return frozenset()
-    known: dict[str, frozenset[int]] = user.__dict__.setdefault("_systems_with", {})
-    if right not in known:
-        systems = _ticket_systems()
-        if not user.is_superuser:
-            systems = get_objects_for_user(user, right.value, klass=systems, accept_global_perms=False)
-        known[right] = frozenset(systems.values_list("pk", flat=True))
-    return known[right]
+    return frozenset(system.pk for system in systems_of(user, right))
 
 
 def sees_every_system(user: User | AnonymousUser, right: SystemRight = SystemRight.VIEW) -> bool:
-    """Whether nothing has to be left out for this user; one more query per user object."""
+    """Whether nothing has to be left out for this user."""
     if user.is_active and user.is_superuser:
         return True
+    return user.is_active and len(systems_of(user, right)) == len(_every_system(user))
+
+
+def systems_of(user: User | AnonymousUser, right: SystemRight = SystemRight.VIEW) -> list[TicketSystem]:
+    """The systems on which the user holds the right, with their units, in the order of their ranks.
+
+    All rights on all systems are asked of the database once per user object, which lives as long as a
+    request, so that a right taken away bites at the next one (R-MDB-30).
+    """
+    if not user.is_active:
+        return []
+    systems = _every_system(user)
+    return systems if user.is_superuser else [system for system in systems if getattr(system, right.name)]
+
+
+def _every_system(user: User | AnonymousUser) -> list[Any]:
+    """Every system; each has, named after each right, whether the user holds it."""
     if "_every_system" not in user.__dict__:
-        user.__dict__["_every_system"] = frozenset(_ticket_systems().values_list("pk", flat=True))
-    return systems_with(user, right) >= user.__dict__["_every_system"]
+        systems = _ticket_systems().select_related("business_unit").order_by("rank", "code")
+        if not user.is_superuser:
+            systems = systems.annotate(**{right.name: _held(user, right) for right in SystemRight})
+        user.__dict__["_every_system"] = list(systems)
+    return user.__dict__["_every_system"]
+
+
+def _held(user: User | AnonymousUser, right: SystemRight) -> models.Q:
+    """Whether the right on a system is the user's own or one of their groups'; by guardian's tables."""
+    system = models.OuterRef("pk")
+    asked = {"content_object": system, "permission__codename": right.value}
+    own, through_groups = (
+        apps.get_model("contacts", f"TicketSystem{kind}ObjectPermission")._default_manager.filter(**asked)
+        for kind in ("User", "Group")
+    )
+    return models.Q(
+        models.Exists(own.filter(user=user)) | models.Exists(through_groups.filter(group__user=user))
+    )
 
 
 def holds(user: User | AnonymousUser, right: SystemRight, system: TicketSystem) -> bool:
@@ -66,7 +90,7 @@ def holds(user: User | AnonymousUser, right: SystemRight, system: TicketSystem) 
 def grant(to: User | Group, right: SystemRight, *, on: TicketSystem) -> None:
     """Give a user or a group one right on one system. Granting twice changes nothing."""
     assign_perm(right.value, to, on)
-    to.__dict__.pop("_systems_with", None)
+    to.__dict__.pop("_every_system", None)
 
 
 def _ticket_systems() -> models.QuerySet[TicketSystem]:

@@ -1,6 +1,7 @@
 """What the text in a search box may mean: words, phone numbers in any notation, GroupIDs."""
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
@@ -16,8 +17,8 @@ _LARGEST_ID = 2**63 - 1
 class Word:
     """One thing to be found, in one of several ways.
 
-    `texts`: as it may stand in SystemRef.search_text. `number`: the GroupID it may be. `parts`: the words it
-    is made of when "2079 460958" is not one number but two; all of them must then be found.
+    `texts`: what SystemRef.search_text may hold of it, in any case. `number`: the GroupID it may be.
+    `parts`: the words it is made of when "2079 460958" is not one number but two; all must then be found.
     """
 
     texts: frozenset[str]
@@ -29,12 +30,13 @@ def words(text: str, *, default_country: str) -> list[Word]:
     """The words of a search, each of which must be found; a phone number typed with blanks is one of them."""
     found: list[Word] = []
     for looks_like_phone, tokens in groupby(
-        text.replace(",", " ").split(), key=lambda token: bool(_PHONE_LIKE.fullmatch(token))
+        unicodedata.normalize("NFC", text).replace(",", " ").split(),
+        key=lambda token: bool(_PHONE_LIKE.fullmatch(token)),
     ):
         if looks_like_phone:
             found += _numbers(list(tokens), default_country)
         else:
-            found += [Word(frozenset(_as_stored(token))) for token in tokens]
+            found += [Word(frozenset({token})) for token in tokens]
     return found
 
 
@@ -49,7 +51,7 @@ def _numbers(tokens: list[str], country: str) -> Iterator[Word]:
 
 def _number(token: str, country: str) -> Word:
     digits = _digits(token)
-    texts = set(_as_stored(token))
+    texts = {token}
     if len(digits) >= _FEWEST_PHONE_DIGITS:
         texts.add(_national(token, country))
     is_id = token == digits and int(digits) <= _LARGEST_ID
@@ -67,12 +69,3 @@ def _national(text: str, country: str) -> str:
     except phonenumbers.NumberParseException:
         national = ""
     return national or _digits(text).lstrip("0") or _digits(text)
-
-
-def _as_stored(token: str) -> set[str]:
-    """The spellings under which search_text may hold it: UPPER may leave non-ASCII letters alone."""
-    return {_ascii_upper(token.lower()), _ascii_upper(token.upper()), _ascii_upper(token.capitalize())}
-
-
-def _ascii_upper(text: str) -> str:
-    return "".join(letter.upper() if letter.isascii() else letter for letter in text)

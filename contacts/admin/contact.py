@@ -120,10 +120,7 @@ class ContactAdmin(ExportingAdmin):
         if not search_term.strip():
             return queryset, False
         country = organisation_of(request).default_country
-        found = queryset.search(search_term, request.user, default_country=country)
-        if ORDER_VAR not in request.GET:
-            found = found.order_by("-is_exact", "-pk")
-        return found, False
+        return queryset.search(search_term, request.user, default_country=country), False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

@@ -10,15 +10,12 @@ from django.http import HttpRequest
 from django.utils import timezone
 
 from contacts.models import SystemRef, TicketSystem
+from contacts.permissions import systems_of
 
 
 def visible_systems(request: HttpRequest) -> list[TicketSystem]:
-    """The systems the user may see, with their units, in the order of their ranks; asked once per request."""
-    known = request.__dict__
-    if "_visible_systems" not in known:
-        systems = TicketSystem.objects.visible_to(request.user).select_related("business_unit")
-        known["_visible_systems"] = list(systems.order_by("rank", "code"))
-    return known["_visible_systems"]
+    """The systems the user may see, with their units, in the order of their ranks."""
+    return systems_of(request.user)
 
 
 class ByVisibleRefs(SimpleListFilter):

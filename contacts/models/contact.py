@@ -1,7 +1,7 @@
 """Contact: the golden record; its id is the GroupID. GroupAlias: where a retired GroupID leads."""
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Prefetch, Q
+from django.db.models import Exists, OuterRef, Prefetch
 
 from contacts.models.mapping import Mapping, Move
 from contacts.models.person_details import PersonDetails
@@ -53,10 +53,10 @@ class ContactQuerySet(models.QuerySet):
         refs = SystemRef.objects.filter(
             system__in=systems_with(user, SystemRight.VIEW), system_ref__in=spellings
         )
-        exact = Q(pk__in=Mapping.objects.filter(system_ref__in=refs).values("contact"))
+        exact = Mapping.objects.filter(system_ref__in=refs).values_list("contact_id")
         if text.isdecimal() and len(text) < 19:
-            exact |= Q(pk=int(text))
-        return self.filter(exact)
+            exact = exact.union(Contact.objects.filter(pk=int(text)).values_list("pk"), all=True)
+        return self.filter(pk__in=exact)
 
     def in_systems(self, systems, user) -> "ContactQuerySet":
         """Contacts with a ref in one of these systems, among those that the user may see."""

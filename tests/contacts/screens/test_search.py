@@ -14,7 +14,7 @@ def found(text: str, user) -> list[int]:
     return list(
         Contact.objects.visible_to(user)
         .search(text, user, default_country="GB")
-        .order_by("-is_exact", "pk")
+        .order_by("pk")
         .values_list("pk", flat=True)
     )
 
