@@ -1,8 +1,8 @@
-"""What the background cluster does for imports and dry runs; every task may run twice."""
+"""What the background cluster does for imports, dry runs and primary rules; each task may run twice."""
 
 from django.utils import timezone
 
-from contacts.services import jobs, rule_trials
+from contacts.services import jobs, primary_runs, rule_trials
 
 
 def check_import(*, job_id: int) -> None:
@@ -18,6 +18,11 @@ def write_import(*, job_id: int) -> None:
 def try_rules(*, trial_id: int) -> None:
     """Say what proposed matching rules would change."""
     rule_trials.run_trial(trial_id, clock=timezone.now)
+
+
+def apply_primary_rules(*, run_id: int) -> str:
+    """Apply the primary rules, as a person asked for it by day."""
+    return primary_runs.apply_filed_run(run_id, now=timezone.now())
 
 
 def resume_jobs() -> int:

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.models import F
 
-from contacts.exclusive import AlreadyRunning, exclusive
+from contacts.exclusive import exclusive
 from contacts.models import Contact, Move, PrimaryRule, PrimaryRuleList, PrimaryRun, SystemRef
 from contacts.models.mapping import PrimaryBy
 from contacts.services.primary import Switch, switch_primaries
@@ -137,15 +137,6 @@ def apply_primary_rules(
             run = PrimaryRun.objects.create(rule_list=in_force.version, by=by, filed_at=now)
         run.rule_list = in_force.version
         return Applied(_apply(in_force.active, run, now=now, progress=progress))
-
-
-def is_applying() -> bool:
-    """Whether somebody applies the rules at this moment."""
-    try:
-        with exclusive(APPLYING):
-            return False
-    except AlreadyRunning:
-        return True
 
 
 def _apply(rules: Sequence[GivenRule], run: PrimaryRun, *, now: datetime, progress: Progress | None) -> int:
