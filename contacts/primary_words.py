@@ -10,7 +10,7 @@ Kind = PrimaryRule.Kind
 
 def rule_in_words(kind: str, systems: Sequence[str]) -> str:
     """The rule as people say it: "Major before Minor", "Latest purchase". `systems`: their names in order."""
-    if kind != Kind.SYSTEM_ORDER:
+    if kind != Kind.SYSTEM_ORDER or not systems:
         return str(Kind(kind).label)
     if len(systems) == 1:
         return f"{systems[0]} before all others"
