@@ -33,18 +33,22 @@ class KeyKind:
         return " || '|' || ".join(f"{part}::varchar" for part in self.parts)
 
 
+# Some people have little more than a name, a date and a city: where no finer address is known, the city is
+# the place, and the initial stands for the house.
+_PLACE = "coalesce(pc, if(ad is null, city, null))"
+
 KEY_KINDS = (
     KeyKind("email", ["em"]),
     KeyKind("mobile", ["mob"]),
     KeyKind("phone_initial", ["ph", "left(fn, 1)"]),
     KeyKind("last_birth", ["ln", "dob"], family="name_birth"),
     KeyKind("first_birth", ["fn", "dob"], family="name_birth"),
-    KeyKind("postcode_last", ["pc", "ln"], family="postcode_name"),
-    KeyKind("postcode_first", ["pc", "fn"], family="postcode_name"),
+    KeyKind("postcode_last", [_PLACE, "ln"], family="postcode_name"),
+    KeyKind("postcode_first", [_PLACE, "fn"], family="postcode_name"),
     # In either order: some systems have the two names in the wrong boxes.
     KeyKind("first_last", ["if(fn < ln, fn, ln)", "if(fn < ln, ln, fn)"], needs=("fn", "ln")),
-    KeyKind("birth_postcode", ["dob", "pc"]),
-    KeyKind("birth_house", ["dob", "hn"]),
+    KeyKind("birth_postcode", ["dob", _PLACE]),
+    KeyKind("birth_house", ["dob", "coalesce(hn, left(fn, 1))"]),
     # For people without a date of birth whose postcode is blank or mistyped.
     KeyKind("house_last", ["street", "hn", "ln"], family="house_name"),
     KeyKind("house_first", ["street", "hn", "fn"], family="house_name"),

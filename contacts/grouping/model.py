@@ -48,7 +48,9 @@ class Model:
     `wrong_date_odds` is the log2 odds that two records of one house and one full name with wholly different
     dates of birth are one person with a wrong date, not father and son. `key_kinds` names the kinds of key
     that `bad_keys` was learnt of; a run learns the bad keys of other kinds from its own refs. `weights`
-    replaces the preset probabilities of comparisons.
+    replaces the preset probabilities of comparisons. `partners` is the numerator of the prior.
+    `rare_holders`: so many refs are taken to hold a value that is not among the frequencies. With
+    `names_suffice` a pair may be joined on its names alone.
     """
 
     version: int
@@ -64,6 +66,9 @@ class Model:
     wrong_date_odds: float = PRESET_WRONG_DATE_ODDS
     key_kinds: Sequence[str] = ()
     weights: Weights = field(default_factory=dict, repr=False)
+    partners: float = PARTNERS
+    rare_holders: float = FEWEST_HOLDERS
+    names_suffice: bool = False
 
     @classmethod
     def preset(cls, population: int, *, version: int = 1, hash_key: bytes = PRESET_HASH_KEY) -> "Model":
@@ -73,7 +78,7 @@ class Model:
     @property
     def prior(self) -> float:
         """Probability that two random refs are one person."""
-        return PARTNERS / max(self.population, SMALLEST_POPULATION)
+        return self.partners / max(self.population, SMALLEST_POPULATION)
 
     @property
     def prior_weight(self) -> float:
@@ -114,6 +119,9 @@ _JSON_FIELDS = (
     "wrong_date_odds",
     "key_kinds",
     "weights",
+    "partners",
+    "rare_holders",
+    "names_suffice",
 )
 
 
@@ -203,11 +211,11 @@ def _wrong_date_odds(con: duckdb.DuckDBPyConnection) -> float:
 def register_shares(con: duckdb.DuckDBPyConnection, model: Model) -> None:
     """Make one table `share_<column>` (<column>, tf_<column>) per frequency column for the terms of this run.
 
-    A term that the model does not know gets the largest share that an unknown term can have. Terms of one
-    record only are left out: no pair can agree on them.
+    A term that the model does not know gets the share of `rare_holders`, unless learnt the largest that an
+    unknown term can have. Terms of one record only are left out: no pair can agree on them.
     """
     con.register("model_frequencies", model.frequencies)
-    rare = FEWEST_HOLDERS / max(model.population, SMALLEST_POPULATION)
+    rare = model.rare_holders / max(model.population, SMALLEST_POPULATION)
     unknown = f"{rare!r}::double" if model.frequencies.num_rows else "null::double"
     for column in FREQUENCY_COLUMNS:
         con.execute(f"""

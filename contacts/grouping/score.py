@@ -129,7 +129,12 @@ def email_sql(model: Model) -> tuple[str, str]:
 
 
 def beyond_names_sql(model: Model, *, but: str = "") -> str:
-    """SQL over `scored`: something but names (and `but`) speaks for the pair: names never suffice."""
+    """SQL over `scored`: something but names (and `but`) speaks for the pair.
+
+    Names never suffice, unless the model learnt otherwise of people of whom little else is known.
+    """
+    if model.names_suffice and not but:
+        return "true"
     keys = [c.key for c in model.comparisons if c.key not in (*NAME_COMPARISONS, but)]
     return "(" + " or ".join(f"w_{key} > 0" for key in keys) + ")"
 
