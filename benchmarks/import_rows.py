@@ -24,6 +24,7 @@ from import_export.resources import ModelResource  # noqa: E402
 
 from contacts.importers import IMPORTERS  # noqa: E402
 from contacts.models import FieldChange, Job, SystemRef, TicketSystem  # noqa: E402
+from contacts.services.arrivals import Admitted  # noqa: E402
 from contacts.services.imports import ImportOptions, admit_chunk, open_import  # noqa: E402
 from contacts.services.systems import add_business_unit, add_ticket_system  # noqa: E402
 
@@ -70,34 +71,53 @@ class DefaultResource(ModelResource):
         fields = ("system", *next(rows(1)), "arrived_at")
 
 
-def ours_per_second(path: Path, system: TicketSystem, count: int) -> tuple[float, float]:
-    """Rows a second from the file to committed rows and history, and the growth of the peak memory in MiB."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.perf_counter()
+def write_file(path: Path, count: int, *, change: int | None = None) -> None:
+    """A file of `count` rows, of which one may have another first name."""
+    with path.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, fieldnames=list(next(rows(1))))
+        writer.writeheader()
+        for n, row in enumerate(rows(count)):
+            writer.writerow({**row, "first_name": "Changed"} if n == change else row)
+
+
+def bring_in(path: Path, system: TicketSystem) -> tuple[dict[str, int], float]:
+    """The counts of an import as the command does it, and its seconds."""
+    began, total = time.perf_counter(), Admitted()
     with path.open("rb") as stream:
         importer, now = IMPORTERS[Job.Kind.IMPORT_SYSTEM_REFS], timezone.now()
         file = open_import(stream, importer=importer, system=system, options=ImportOptions(), now=now)
         for chunk in file.chunks():
-            admit_chunk(chunk, importer=importer, system=system, now=now)
-    seconds = time.perf_counter() - began
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            total.add(admit_chunk(chunk, importer=importer, system=system, now=now))
+    return total.counts, time.perf_counter() - began
+
+
+def peak_mib() -> float:
+    """The most memory that this process has had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def ours_per_second(path: Path, system: TicketSystem, count: int) -> tuple[float, float]:
+    """Rows a second from the file to committed rows and history, and the growth of the peak memory in MiB."""
+    before = peak_mib()
+    _, seconds = bring_in(path, system)
+    after = peak_mib()
     written = SystemRef.objects.filter(system=system).count()
     history = FieldChange.objects.filter(system_ref__system=system).count()
     if (written, history) != (count, count):
         sys.exit(f"{written} refs and {history} history rows were written instead of {count} each.")
-    return count / seconds, (after - before) / 1024
+    return count / seconds, after - before
 
 
-def baseline_per_second(system: TicketSystem) -> float:
+def baseline_per_second(system: TicketSystem, count: int = BASELINE_ROWS) -> float:
     """Rows a second of the default resource, over few rows: it is slow, and steady in their number."""
     moment = timezone.now().strftime("%Y-%m-%d %H:%M:%S")
     data = tablib.Dataset(headers=["system", *next(rows(1)), "arrived_at"])
-    for row in rows(BASELINE_ROWS):
+    for row in rows(count):
         country = {"GBR": "GB", "United Kingdom": "GB", "Ireland": "IE"}.get(row["country"], row["country"])
         data.append([system.pk, *{**row, "country": country}.values(), moment])
     began = time.perf_counter()
     DefaultResource().import_data(data, raise_errors=True, use_transactions=True)
-    return BASELINE_ROWS / (time.perf_counter() - began)
+    return count / (time.perf_counter() - began)
 
 
 def measure(count: int) -> dict[str, object]:
@@ -107,10 +127,7 @@ def measure(count: int) -> dict[str, object]:
         unit = add_business_unit("benchmark")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "fans.csv"
-            with path.open("w", encoding="utf-8", newline="") as stream:
-                writer = csv.DictWriter(stream, fieldnames=list(next(rows(1))))
-                writer.writeheader()
-                writer.writerows(rows(count))
+            write_file(path, count)
             value, extra_mib = ours_per_second(path, add_ticket_system("OURS", name="Ours", unit=unit), count)
         baseline = baseline_per_second(add_ticket_system("BASE", name="Baseline", unit=unit))
     finally:

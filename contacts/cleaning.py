@@ -81,7 +81,7 @@ class Column:
     def value_of(self, text: str, reading: Reading) -> Any:
         """The value that a tidy text stands for; placeholders are blank. Raises Unreadable."""
         length = len(text)
-        if not length or (length <= LONGEST_PLACEHOLDER and text.lower() in PLACEHOLDERS):
+        if not length or is_placeholder(text):
             value = self.blank
         elif length > self.limit:
             raise Unreadable(f"It is {length:,} characters long; {self.limit} are the most.")
@@ -121,8 +121,7 @@ class RowCleaner(Generic[Row]):
                 f"The row has {len(cells)} cells, the header {self.width}: quotes or delimiters are missing."
             )
             return Refusal(line, "", "", reason)
-        everything = "|".join(cells)
-        is_odd = not everything.isascii() or _ODD.search(everything) is not None
+        is_odd = not is_plain("|".join(cells))
         values = self._template.copy()
         values[0] = line
         for index, position, column, remembered in self._present:
@@ -140,9 +139,19 @@ class RowCleaner(Generic[Row]):
         return self.make(values)
 
 
+def is_plain(text: str) -> bool:
+    """Whether the text is tidy but for blanks around it; what is plain together is plain in each part."""
+    return text.isascii() and not _ODD.search(text)
+
+
+def is_placeholder(text: str) -> bool:
+    """Whether a tidy text is what people and programs write where nothing is known."""
+    return len(text) <= LONGEST_PLACEHOLDER and text.lower() in PLACEHOLDERS
+
+
 def tidy(text: str) -> str:
     """The text with each run of blanks as one, composed letters, and nothing invisible."""
-    if text.isascii() and not _ODD.search(text):
+    if is_plain(text):
         return text.strip()
     if "\ufffd" in text:
         raise Unreadable("A character was lost: the file was saved in another encoding once.")

@@ -3,7 +3,7 @@
 An app above registers its guards in a file `arrivals.py`, which is found as Django finds `admin.py`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
@@ -43,6 +43,20 @@ class Guard(Protocol):
         """Act on the System Refs that were written; must be safe to run twice."""
 
 
+class PatientGuard(Guard, Protocol):
+    """A guard that need not see a row again while its System Ref is still as the row left it.
+
+    Any other guard is shown every row of every file, which costs the import its speed.
+    """
+
+    def concerned(self, ref_ids: Collection[int], *, system: TicketSystem, way_in: Origin) -> Collection[int]:
+        """Of these System Refs, those against whose stored values `before` might object by now.
+
+        All that the row says is stored there, unless it is blank. Rows of the others are left alone; rows of
+        these are read and shown to `before`. Asked once per block of rows.
+        """
+
+
 _guards: list[Guard] = []
 
 
@@ -63,6 +77,22 @@ def verdicts(rows: Sequence[Incoming], *, system: TicketSystem, way_in: Origin) 
     for guard in _guards:
         against = {**guard.before(rows, system=system, way_in=way_in), **against}
     return against
+
+
+def ask_about_known() -> bool:
+    """Whether any guard is to be asked about rows that say nothing new."""
+    return bool(_guards)
+
+
+def concerned(ref_ids: Collection[int], *, system: TicketSystem, way_in: Origin) -> Collection[int]:
+    """Of these System Refs, whose rows say nothing new, those whose rows a guard wants to see anyway."""
+    wanted: set[int] = set()
+    for guard in _guards:
+        ask = getattr(guard, "concerned", None)
+        if ask is None:
+            return ref_ids
+        wanted.update(ask(ref_ids, system=system, way_in=way_in))
+    return wanted
 
 
 def tell_written(ref_ids: Sequence[int], *, system: TicketSystem, way_in: Origin, now: datetime) -> None:

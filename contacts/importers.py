@@ -6,6 +6,7 @@ from typing import Any
 
 from contacts.cleaning import Column
 from contacts.file_resources import FileResource
+from contacts.models import RowPrint
 
 
 @dataclass(frozen=True)
@@ -13,10 +14,13 @@ class Importer:
     """One kind of file: its resource, what a row is made into, and the services that take rows.
 
     `make` takes [line, value of each column...]. `admit` writes, `assess` only counts what it would come to;
-    both are services shaped like those of `contacts.services.arrivals`.
+    both are services shaped like those of `contacts.services.arrivals`. `key` is the column by which a row
+    is known within its system, `prints` where the rows taken last are remembered.
     """
 
     kind: str
+    key: str
+    prints: type[RowPrint]
     permission: str  # what a role needs to bring such files in, besides CHANGE on the system
     resource: type[FileResource]
     make: Callable[[list[Any]], Any]

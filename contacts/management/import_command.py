@@ -16,10 +16,10 @@ from contacts.import_files import BadMap, FileRefused
 from contacts.importers import IMPORTERS
 from contacts.models import TicketSystem
 from contacts.services.arrivals import Admitted
+from contacts.services.import_chunks import ImportFile
 from contacts.services.imports import (
     BadDateFormat,
     CannotImport,
-    ImportFile,
     ImportOptions,
     RejectedWriter,
     admit_chunk,

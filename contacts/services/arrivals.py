@@ -1,9 +1,10 @@
 """What comes in from outside: the only creator and changer of System Refs for imports, pulls and the CRM."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import chain, islice
+from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
 from django.contrib.auth.models import User
@@ -12,14 +13,16 @@ from django.db import transaction
 from contacts import guards
 from contacts.bulk import insert_rows, reserve_ids, update_rows
 from contacts.cleaning import Refusal
-from contacts.models import FieldChange, Job, SystemRef, TicketSystem
+from contacts.models import FieldChange, Job, SystemRef, SystemRefPrint, TicketSystem
 from contacts.models import Mapping as Placement
 from contacts.models.history import Origin
 from contacts.models.person_details import DETAIL_FIELDS
 from contacts.services.changes import record_changes
 from contacts.services.golden import refresh_golden
+from contacts.services.row_prints import keep_prints
 
 Row = TypeVar("Row")
+_NO_PRINTS: Mapping[int, str] = MappingProxyType({})
 ROWS_AT_ONCE = 2000  # on SQLite well under a second of the one write lock
 
 
@@ -93,6 +96,7 @@ class _Plan:
     """What one chunk comes to. States are shaped like an Arrival, with the ref's id for the line."""
 
     states: dict[str, tuple[Any, ...]]
+    rows: dict[str, Arrival] = field(default_factory=dict)  # folded, by system_ref
     new: list[str] = field(default_factory=list)
     changed: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
     told: list[tuple[str, str, str, str]] = field(default_factory=list)  # system_ref, field, before, after
@@ -107,6 +111,7 @@ def admit(
     now: datetime,
     actor: User | None = None,
     job: Job | None = None,
+    prints: Mapping[int, str] = _NO_PRINTS,
 ) -> Admitted:
     """Write what a system says of its System Refs, with history; returns the counts and the refusals.
 
@@ -114,7 +119,8 @@ def admit(
     after a crash the same rows may be given again. Blanks never overwrite. Of two moments `updated_at` the
     newer wins, an equal one wins where values differ; a row without one changes only refs that never had one
     (DECISIONS 18). A System Ref that comes twice within a chunk is taken as
-    what its rows say together, in the order given. New refs stay unplaced.
+    what its rows say together, in the order given. New refs stay unplaced. `prints` by line are kept for refs
+    that are now what their one row says, blanks aside: coming again, such a row need not be read.
 
     Safe under two callers: each chunk holds the row of its TicketSystem until it commits, so that callers
     for one system take turns chunk by chunk and never create a ref twice (a unique constraint stands behind
@@ -122,7 +128,9 @@ def admit(
     """
     total = Admitted()
     for chunk in chunks_of(rows):
-        total.add(_admit_chunk(chunk, system=system, way_in=way_in, now=now, actor=actor, job=job))
+        total.add(
+            _admit_chunk(chunk, system=system, way_in=way_in, now=now, actor=actor, job=job, prints=prints)
+        )
     return total
 
 
@@ -161,20 +169,44 @@ def _admit_chunk(
     now: datetime,
     actor: User | None,
     job: Job | None,
+    prints: Mapping[int, str],
 ) -> Admitted:
     take_turns(system)
     plan = _plan(chunk, _stored(chunk, system=system, lock=True), system=system, way_in=way_in)
-    if not (plan.new or plan.changed):
-        return plan.result
     new_ids = dict(zip(plan.new, reserve_ids(SystemRef, len(plan.new)), strict=True))
+    if plan.new or plan.changed:
+        who = (way_in.value, actor.pk if actor else None, job.pk if job else None, now)
+        _write(plan, new_ids, who, system=system, way_in=way_in, now=now)
+    _keep_prints(plan, new_ids, prints)
+    return plan.result
+
+
+def _write(
+    plan: _Plan,
+    new_ids: dict[str, int],
+    who: tuple[Any, ...],
+    *,
+    system: TicketSystem,
+    way_in: Origin,
+    now: datetime,
+) -> None:
+    """The refs, their history, and what follows."""
     ids = {**{ref: plan.states[ref][0] for ref in plan.changed}, **new_ids}
     _write_refs(plan, new_ids, system=system, now=now)
-    who = (way_in.value, actor.pk if actor else None, job.pk if job else None, now)
     creations = ((pk, "", "", "", *who) for pk in new_ids.values())
     changes = ((ids[ref], *change, *who) for ref, *change in plan.told)
     insert_rows(FieldChange, _HISTORY, chain(creations, changes))
     _follow_up(plan, ids, system=system, way_in=way_in, now=now)
-    return plan.result
+
+
+def _keep_prints(plan: _Plan, new_ids: dict[str, int], prints: Mapping[int, str]) -> None:
+    """Of the rows whose ref is now what they say: one that was left out as older is not what stands."""
+    kept: dict[int, str] = {}
+    for system_ref, row in plan.rows.items() if prints else ():
+        state = plan.states[system_ref]
+        if (print := prints.get(row.line)) and (row[1:] == state[1:] or _filled_row(state, row) == state):
+            kept[new_ids.get(system_ref) or state[0]] = print
+    keep_prints(SystemRefPrint, kept, standing=kept.keys() - new_ids.values())
 
 
 def _write_refs(plan: _Plan, new_ids: dict[str, int], *, system: TicketSystem, now: datetime) -> None:
@@ -215,7 +247,8 @@ def _plan(
 ) -> _Plan:
     """Hold what the rows say against the stored states, which are replaced as they change."""
     plan = _Plan(stored)
-    for system_ref, row in _folded(chunk, plan.result, system=system, way_in=way_in).items():
+    plan.rows = _folded(chunk, plan.result, system=system, way_in=way_in)
+    for system_ref, row in plan.rows.items():
         state = stored.get(system_ref)
         if state is None:
             stored[system_ref] = (None, *row[1:])
@@ -235,7 +268,8 @@ def _folded(
     """What the chunk says of each System Ref in the end; refused rows are counted in `result`.
 
     A ref that stands twice in a file is folded before it is compared, else every import of the same file
-    would change it to and fro. The rows that a later one completes count as unchanged.
+    would change it to and fro. The rows that a later one completes count as unchanged; what several say has
+    no line of its own, and is at 0.
     """
     against = guards.verdicts(chunk, system=system, way_in=way_in)
     folded: dict[str, Arrival] = {}
@@ -247,7 +281,7 @@ def _folded(
         elif (earlier := folded.get(row.system_ref)) is None:
             folded[row.system_ref] = row
         else:
-            folded[row.system_ref] = Arrival._make(_merged(earlier, row))
+            folded[row.system_ref] = Arrival._make((0, *_merged(earlier, row)[1:]))
             result.unchanged += 1
     return folded
 
@@ -259,6 +293,11 @@ def _merged(state: tuple[Any, ...], row: Arrival) -> tuple[Any, ...]:
     known_at = state[_UPDATED_AT]
     if known_at is not None and (row.updated_at is None or row.updated_at < known_at):
         return state
+    return _filled_row(state, row)
+
+
+def _filled_row(state: tuple[Any, ...], row: Arrival) -> tuple[Any, ...]:
+    """The row, its blanks filled from the state."""
     return (
         state[0],
         *(old if new is None or new == "" else new for old, new in zip(state[1:], row[1:], strict=True)),

@@ -7,22 +7,21 @@ import zoneinfo
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, BinaryIO, TextIO
+from typing import BinaryIO, TextIO
 
 from defusedcsv import csv as defused_csv
 from django.conf import settings
 from django.contrib.auth.models import User
 
 from contacts.cleaning import Reading, Refusal, RowCleaner
-from contacts.import_files import RETURNED_COLUMNS, Layout, Table, lay_out, open_table, unescape_formula
+from contacts.import_files import RETURNED_COLUMNS, Layout, lay_out, open_table
 from contacts.importers import Importer
 from contacts.models import Job, Organisation, TicketSystem
 from contacts.models.history import Origin
 from contacts.permissions import SystemRight, holds
-from contacts.services.arrivals import ROWS_AT_ONCE, Admitted
-
-_LONGEST_KEPT_CELL = 2000
-_CONTROLS = {code: chr(0x2400 + code) for code in range(32) if chr(code) not in "\t\n\r"}
+from contacts.services.arrivals import Admitted
+from contacts.services.import_chunks import Chunk, ImportFile, printable
+from contacts.services.row_prints import printer
 
 
 class CannotImport(Exception):
@@ -41,81 +40,6 @@ class ImportOptions:
     date_format: str = ""
 
 
-@dataclass
-class Chunk:
-    """Some rows of a file: those cleaned, those refused so far, and the cells of all by line."""
-
-    rows: list[Any] = field(default_factory=list)
-    refusals: list[Refusal] = field(default_factory=list)
-    cells: dict[int, list[str]] = field(default_factory=dict)
-
-    @property
-    def size(self) -> int:
-        """Rows read for this chunk."""
-        return len(self.rows) + len(self.refusals)
-
-
-@dataclass
-class ImportFile:
-    """An open file and how it is read."""
-
-    table: Table
-    layout: Layout
-    cleaner: RowCleaner
-    importer: Importer
-    system: TicketSystem
-
-    def chunks(self, *, skip: int = 0) -> Iterator[Chunk]:
-        """The rows after the first `skip`, at most ROWS_AT_ONCE together. Raises FileRefused midway."""
-        chunk = Chunk()
-        for number, read in enumerate(self.table.rows(), start=1):
-            if number <= skip:
-                continue
-            self._take(chunk, read)
-            if chunk.size == ROWS_AT_ONCE:
-                yield chunk
-                chunk = Chunk()
-        if chunk.size:
-            yield chunk
-
-    def _take(self, chunk: Chunk, read: tuple[int, list[str]] | Refusal) -> None:
-        if isinstance(read, Refusal):
-            chunk.refusals.append(read)
-            return
-        line, cells = read
-        if self.layout.is_returned:
-            cells = [unescape_formula(cell) for cell in cells]
-        chunk.cells[line] = cells
-        row = self._misplaced(line, cells) if self.layout.system_position is not None else None
-        row = row or self.cleaner.clean(line, cells)
-        (chunk.refusals if isinstance(row, Refusal) else chunk.rows).append(row)
-
-    def _misplaced(self, line: int, cells: Sequence[str]) -> Refusal | None:
-        """An export may hold rows of several systems: each goes back into its own only."""
-        code = "".join(cells[self.layout.system_position :][:1]).strip()
-        if code in ("", self.system.code):
-            return None
-        return Refusal(line, "system", code, f"It is a row of another system than {self.system.code}.")
-
-    @property
-    def header(self) -> list[str]:
-        """The file's own column names, without those that a file of rejected rows adds."""
-        if not self.layout.is_returned:
-            return self.table.header
-        return [name for name in self.table.header if name not in RETURNED_COLUMNS]
-
-    def row_as_written(self, refusal: Refusal, chunk: Chunk) -> dict[str, str]:
-        """The refused row under the file's own names, safe to store and to show."""
-        cells = chunk.cells.get(refusal.line, [])
-        row = dict(zip(self.table.header, map(printable, cells), strict=False))
-        return {name: row.get(name, "") for name in self.header}
-
-
-def printable(text: str) -> str:
-    """The text without characters that databases refuse, cut where it is absurdly long."""
-    return text.translate(_CONTROLS)[:_LONGEST_KEPT_CELL]
-
-
 def open_import(
     file: BinaryIO, *, importer: Importer, system: TicketSystem, options: ImportOptions, now: datetime
 ) -> ImportFile:
@@ -129,14 +53,21 @@ def open_import(
         required=importer.required,
         column_map=options.column_map,
     )
+    reading = Reading(zone=zone, today=now.astimezone(zone).date(), date_format=options.date_format)
     cleaner: RowCleaner = RowCleaner(
         columns=importer.columns,
         positions=layout.positions,
         make=importer.make,
-        reading=Reading(zone=zone, today=now.astimezone(zone).date(), date_format=options.date_format),
+        reading=reading,
         width=len(table.header),
     )
-    return ImportFile(table, layout, cleaner, importer, system)
+    columns = sorted({*layout.positions.values(), *_position_of_system(layout)})
+    prints = printer(importer=importer, system=system, layout=layout, columns=columns, reading=reading)
+    return ImportFile(table, layout, cleaner, importer, system, columns, prints)
+
+
+def _position_of_system(layout: Layout) -> list[int]:
+    return [] if layout.system_position is None else [layout.system_position]
 
 
 def check_date_format(date_format: str, *, now: datetime) -> None:
@@ -167,19 +98,29 @@ def admit_chunk(
     job: Job | None = None,
 ) -> Admitted:
     """Write one chunk of a file; its rows refused before count among the rejected."""
-    written: Admitted = importer.admit(
-        chunk.rows, system=system, way_in=Origin.IMPORT, now=now, actor=actor, job=job
-    )
-    return _with_refused(chunk, written)
+    written = Admitted()
+    if chunk.rows:
+        written = importer.admit(
+            chunk.rows,
+            system=system,
+            way_in=Origin.IMPORT,
+            now=now,
+            actor=actor,
+            job=job,
+            prints=chunk.prints,
+        )
+    return _with_the_others(chunk, written)
 
 
 def assess_chunk(chunk: Chunk, *, importer: Importer, system: TicketSystem) -> Admitted:
     """What `admit_chunk` would come to, writing nothing."""
     would: Admitted = importer.assess(chunk.rows, system=system, way_in=Origin.IMPORT)
-    return _with_refused(chunk, would)
+    return _with_the_others(chunk, would)
 
 
-def _with_refused(chunk: Chunk, admitted: Admitted) -> Admitted:
+def _with_the_others(chunk: Chunk, admitted: Admitted) -> Admitted:
+    """Count the rows refused before and those known already too."""
+    admitted.unchanged += chunk.known
     refused = [*chunk.refusals, *admitted.refusals]
     admitted.refusals = []
     admitted.held = admitted.rejected = 0

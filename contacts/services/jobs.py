@@ -14,18 +14,16 @@ from contacts.import_files import BadMap, FileRefused
 from contacts.importers import IMPORTERS, Importer
 from contacts.models import Job, RejectedRow, TicketSystem
 from contacts.services.arrivals import COUNTS, Admitted, as_text
+from contacts.services.import_chunks import Chunk, ImportFile, printable
 from contacts.services.imports import (
     BadDateFormat,
     CannotImport,
-    Chunk,
-    ImportFile,
     ImportOptions,
     admit_chunk,
     assess_chunk,
     check_date_format,
     check_may_import,
     open_import,
-    printable,
     reason_of,
 )
 
@@ -205,7 +203,7 @@ def _check(job: Job, file: ImportFile, clock: Clock) -> None:
         counts=total.counts,
         options={**job.options, "header": [printable(name) for name in file.header]},
     )
-    for chunk in file.chunks():
+    for chunk in file.chunks(shown=PREVIEWED_ROWS):
         preview += [_as_texts(row, file) for row in chunk.rows[: PREVIEWED_ROWS - len(preview)]]
         would = assess_chunk(chunk, importer=file.importer, system=job.system)
         total.add(would)

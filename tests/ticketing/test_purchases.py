@@ -190,5 +190,5 @@ def test_sums_cost_the_same_whatever_the_lines(lines, django_assert_num_queries)
     Organisation.load()
     rows = [line(f"P{number}", ref=str(number)) for number in range(lines)]
 
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         admit_purchases(rows, system=system, now=NOW)

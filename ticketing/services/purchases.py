@@ -1,9 +1,10 @@
 """Purchases that come in from outside, and the sums that System Refs keep of them."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
@@ -12,13 +13,15 @@ from django.db.models import Max, Q, Sum, Value
 from django.db.models.functions import Coalesce
 
 from contacts import guards
-from contacts.bulk import insert_rows, update_rows
+from contacts.bulk import insert_rows, reserve_ids, update_rows
 from contacts.cleaning import Refusal
-from contacts.models import Job, Mapping, Organisation, SystemRef, TicketSystem
+from contacts.models import Job, Organisation, SystemRef, TicketSystem
+from contacts.models import Mapping as Placement
 from contacts.models.history import Origin
 from contacts.services.arrivals import Admitted, chunks_of, take_turns
 from contacts.services.changes import record_changes
-from ticketing.models import Purchase
+from contacts.services.row_prints import keep_prints
+from ticketing.models import Purchase, PurchasePrint
 from ticketing.models.purchase import COUNTED
 
 
@@ -41,6 +44,7 @@ class BoughtLine(NamedTuple):
 _VALUES = ("event", "event_on", "purchased_at", "kind", "seats", "amount", "currency", "status")
 _STORED = ("system_ref_id", "purchase_id", *_VALUES)
 _WRITTEN = ("system_ref", "purchase_id", *_VALUES)
+_NO_PRINTS: Mapping[int, str] = MappingProxyType({})
 _SUMS = ("spent_total", "last_purchased_at", "holds_season_ticket")
 
 
@@ -52,6 +56,7 @@ class _Plan:
     new: list[str] = field(default_factory=list)
     changed: dict[str, None] = field(default_factory=dict)
     touched_refs: set[int] = field(default_factory=set)
+    lines: dict[str, int] = field(default_factory=dict)  # of purchases that one line tells of
     result: Admitted = field(default_factory=Admitted)
 
 
@@ -63,6 +68,7 @@ def admit_purchases(
     way_in: Origin = Origin.IMPORT,
     actor: User | None = None,
     job: Job | None = None,
+    prints: Mapping[int, str] = _NO_PRINTS,
 ) -> Admitted:
     """Write a system's purchases, past the same guards as its System Refs; returns counts and refusals.
 
@@ -70,11 +76,12 @@ def admit_purchases(
     new line without kind, seats, status or currency is one paid single ticket in the organisation's currency.
     A row whose System Ref is not known is rejected. The sums on the touched System Refs follow in the same
     transaction (see `refresh_sums`). Atomic per chunk, idempotent, and safe under two callers as
-    `arrivals.admit` is. `actor` and `job` are taken for likeness with it: purchases keep no history.
+    `arrivals.admit` is; `prints` are kept as there. `actor` and `job` are taken for likeness with it:
+    purchases keep no history.
     """
     total = Admitted()
     for chunk in chunks_of(rows):
-        total.add(_admit_chunk(chunk, system=system, way_in=way_in, now=now))
+        total.add(_admit_chunk(chunk, system=system, way_in=way_in, now=now, prints=prints))
     return total
 
 
@@ -88,17 +95,32 @@ def assess_purchases(rows: Iterable[BoughtLine], *, system: TicketSystem, way_in
 
 @transaction.atomic
 def _admit_chunk(
-    chunk: Sequence[BoughtLine], *, system: TicketSystem, way_in: Origin, now: datetime
+    chunk: Sequence[BoughtLine],
+    *,
+    system: TicketSystem,
+    way_in: Origin,
+    now: datetime,
+    prints: Mapping[int, str],
 ) -> Admitted:
     take_turns(system)
     plan = _plan(chunk, system=system, way_in=way_in)
-    if not plan.touched_refs:
-        return plan.result
-    insert_rows(Purchase, ("system", *_WRITTEN), ((system.pk, *plan.states[key][1:]) for key in plan.new))
-    changed = [plan.states[key] for key in plan.changed]
-    update_rows(Purchase, _WRITTEN, ((*values, pk) for pk, *values in changed))
-    refresh_sums(plan.touched_refs, now=now)
-    guards.tell_written(sorted(plan.touched_refs), system=system, way_in=way_in, now=now)
+    new_ids = dict(zip(plan.new, reserve_ids(Purchase, len(plan.new)), strict=True))
+    if plan.touched_refs:
+        insert_rows(
+            Purchase,
+            ("id", "system", *_WRITTEN),
+            ((pk, system.pk, *plan.states[key][1:]) for key, pk in new_ids.items()),
+        )
+        changed = [plan.states[key] for key in plan.changed]
+        update_rows(Purchase, _WRITTEN, ((*values, pk) for pk, *values in changed))
+        refresh_sums(plan.touched_refs, now=now)
+        guards.tell_written(sorted(plan.touched_refs), system=system, way_in=way_in, now=now)
+    kept = {
+        new_ids.get(key) or plan.states[key][0]: print
+        for key, line in plan.lines.items()
+        if (print := prints.get(line))
+    }
+    keep_prints(PurchasePrint, kept, standing=kept.keys() - new_ids.values())
     return plan.result
 
 
@@ -115,6 +137,7 @@ def _plan(chunk: Sequence[BoughtLine], *, system: TicketSystem, way_in: Origin) 
     plan = _Plan({state[2]: state for state in known.values_list("pk", *_STORED)})
     currency = Organisation.load().currency
     folded: dict[str, BoughtLine] = {}
+    repeated: set[str] = set()
     for index, row in enumerate(chunk):
         if index in against:
             verdict = against[index]
@@ -129,9 +152,11 @@ def _plan(chunk: Sequence[BoughtLine], *, system: TicketSystem, way_in: Origin) 
         else:
             both = zip(earlier, row, strict=True)
             folded[row.purchase_id] = BoughtLine._make(old if new in ("", None) else new for old, new in both)
+            repeated.add(row.purchase_id)
             plan.result.unchanged += 1
     for row in folded.values():
         _take(plan, row, ref_id=ref_ids[row.system_ref], currency=currency)
+    plan.lines = {key: row.line for key, row in folded.items() if key not in repeated}
     return plan
 
 
@@ -192,5 +217,5 @@ def refresh_sums(ref_ids: Collection[int], *, now: datetime) -> None:
         if tuple(kept) != sums.get(ref_id, nothing)
     ]
     update_rows(SystemRef, _SUMS, differing)
-    contact_ids = Mapping.objects.filter(system_ref__in=[row[-1] for row in differing])
+    contact_ids = Placement.objects.filter(system_ref__in=[row[-1] for row in differing])
     record_changes(sorted(set(contact_ids.values_list("contact", flat=True))), now=now)
