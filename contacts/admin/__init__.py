@@ -1,5 +1,5 @@
 """The screens of people and of the systems that know them."""
 
-from contacts.admin import contact, jobs, matching_rules, system_ref, ticket_systems
+from contacts.admin import contact, jobs, matching_rules, primary_rules, system_ref, ticket_systems
 
-__all__ = ["contact", "jobs", "matching_rules", "system_ref", "ticket_systems"]
+__all__ = ["contact", "jobs", "matching_rules", "primary_rules", "system_ref", "ticket_systems"]
