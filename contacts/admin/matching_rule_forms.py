@@ -17,7 +17,7 @@ LAST = 10_000
 
 FIELD_CHOICES = [("", "choose a field"), *((field, field) for field in FIELDS)]
 COMPARATOR_CHOICES = [
-    (Comparator.NORMALISED.value, "the same (accents and punctuation aside)"),
+    (Comparator.NORMALISED.value, "the same"),
     (Comparator.EXACT.value, "the same as typed"),
     (Comparator.FUZZY.value, "alike"),
 ]

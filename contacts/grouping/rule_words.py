@@ -93,10 +93,10 @@ def changes(before: Sequence[Rule], after: Sequence[Rule]) -> list[str]:
     earlier = {rule.name: rule for rule in before}
     later = {rule.name: rule for rule in after}
     said = [f"“{rule.title}” was removed." for rule in before if rule.name not in later]
-    for rule in after:
+    for place, rule in enumerate(after, start=1):
         if rule.name not in earlier:
             off = "" if rule.is_active else " It is off."
-            said.append(f"“{rule.title}” was added: {describe(rule)}{off}")
+            said.append(f"“{rule.title}” was added as rule {place}: {describe(rule)}{off}")
         else:
             said += _rule_changes(earlier[rule.name], rule)
     kept_before = [rule.name for rule in before if rule.name in later]

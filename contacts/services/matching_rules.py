@@ -229,7 +229,7 @@ def _as_delivered() -> RuleSet:
 
 def _name_after(title: str, taken: set[str]) -> str:
     plain = unicodedata.normalize("NFKD", title).encode("ascii", "ignore").decode().lower()
-    stem = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:24].strip("_")
+    stem = re.sub(r"[^a-z0-9]+", "_", plain).strip("_")[:26].strip("_")
     if not stem or not stem[0].isalpha():
         stem = f"rule_{stem}".rstrip("_")
     name, number = stem, 1

@@ -72,6 +72,7 @@
       control(row, "title").focus();
     } else {
       prepare(row);
+      fit(row);
       control(row, "field").focus();
     }
     number();
@@ -105,6 +106,8 @@
   }
   prepare(editor);
   number();
+  const wrong = editor.querySelector(".k-error")?.parentElement.querySelector("input:not([type=hidden]), select");
+  wrong?.focus();
 
   editor.addEventListener("click", (event) => {
     const button = event.target.closest("button[type=button]");
