@@ -1,41 +1,37 @@
 """PerSystemAdmin: shows and edits only the rows that the user's rights on ticket systems allow."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
+from django.contrib.admin.options import IncorrectLookupParameters
 from django.contrib.admin.utils import unquote
 from django.contrib.admin.views.main import PAGE_VAR
-from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.utils.functional import cached_property
 from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
-from contacts.models import Organisation, TicketSystem
-from contacts.permissions import SystemRight
-
-COUNTED_UP_TO = 10_000
+from contacts.list_pages import (
+    AFTER,
+    BEFORE,
+    END,
+    PLACES,
+    CappedPaginator,
+    ListPages,
+    NoSuchPage,
+    Order,
+    Page,
+    numbers_around,
+)
+from contacts.models import Organisation
+from contacts.permissions import SystemRight, systems_of
 
 
 def organisation_of(request: HttpRequest) -> Organisation:
     """The organisation; the middleware has loaded it for people who are signed in."""
     return getattr(request, "organisation", None) or Organisation.load()
-
-
-class CappedPaginator(Paginator):
-    """Counts up to COUNTED_UP_TO rows: counting a million for one page costs more than the page."""
-
-    @cached_property
-    def count(self) -> int:
-        rows: Any = self.object_list
-        return rows.order_by()[: COUNTED_UP_TO + 1].count()
-
-    @property
-    def shown_count(self) -> str:
-        """The count as people read it: 1,204 or 10,000+."""
-        return f"{COUNTED_UP_TO:,}+" if self.count > COUNTED_UP_TO else f"{self.count:,}"
 
 
 @dataclass(frozen=True)
@@ -67,11 +63,50 @@ class Tool:
 
 
 class PerSystemChangeList(ChangeList):
-    """Sorts by the columns declared sortable only; the stock list obeys any number in the address."""
+    """Pages by contacts.list_pages; sorts by one of the columns declared sortable only.
+
+    The stock list obeys any number in the address.
+    """
+
+    pages: ListPages
+    page: Page
 
     def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        self.full_result_count = self.result_count  # nothing but what is visible exists
+        for name in PLACES:
+            self.params.pop(name, None)
+        self.pages = ListPages(
+            self.queryset, self.order, per_page=self.list_per_page, first=self.ids_shown_first()
+        )
+        try:
+            self.page = self.pages.page(request.GET)
+        except NoSuchPage:
+            raise IncorrectLookupParameters from None
+        self.result_list: list[Any] = self.rows_with(self.page.ids)
+        # Nothing but what is visible exists.
+        self.result_count = self.full_result_count = self.pages.count
+        self.page_num = self.page.number or 0
+        self.multi_page = self.page.has_before or self.page.has_after
+        self.show_all = self.can_show_all = self.show_full_result_count = False
+        self.show_admin_actions = True
+        self.paginator = self.model_admin.get_paginator(request, self.queryset, self.list_per_page)
+
+    def ids_shown_first(self) -> Sequence[int]:
+        """Ids among the rows that stand before all others."""
+        return ()
+
+    def rows_with(self, ids: Sequence[int]) -> list[Any]:
+        """The rows of a page, in its order; one that went in the meantime is left out."""
+        rows = self.apply_select_related(self.root_queryset).order_by()
+        found = {row.pk: row for row in rows.filter(pk__in=ids)} if ids else {}
+        return [found[pk] for pk in ids if pk in found]
+
+    def get_filters_params(self, params: Any = None) -> Any:
+        asked = super().get_filters_params(params)
+        return {name: value for name, value in asked.items() if name not in PLACES}
+
+    def get_ordering(self, request: HttpRequest, queryset: QuerySet) -> list[Any]:
+        self.order = Order.of(super().get_ordering(request, queryset)[0])
+        return ["pk"]  # ListPages sorts
 
     def get_ordering_field(self, field_name: str) -> Any:
         if self.sortable_by is not None and field_name not in self.sortable_by:
@@ -91,15 +126,35 @@ class PerSystemChangeList(ChangeList):
         choices = [Choice(c["query_string"], str(c["display"]), bool(c["selected"])) for c in found]
         return Tool(str(spec.title), "", choices, not choices[0].is_chosen)
 
-    def page_numbers(self) -> list[PageNumber]:
-        """The numbers to turn pages with, for partials/pages.html."""
-        pages = self.paginator.get_elided_page_range(self.page_num, on_each_side=2, on_ends=1)
-        return [self._page_number(page) for page in pages]
+    @property
+    def shown_count(self) -> str:
+        """How many rows, as people read it."""
+        return self.pages.shown_count
 
-    def _page_number(self, page: int | str) -> PageNumber:
-        if page == self.page_num or not isinstance(page, int):
-            return PageNumber(str(page), is_current=page == self.page_num)
-        return PageNumber(str(page), self.get_query_string({PAGE_VAR: page}))
+    def page_numbers(self) -> list[PageNumber]:
+        """What to turn pages with, for partials/pages.html: by number as far as rows are counted."""
+        page, pages = self.page, self.pages
+        shown = [self._to(page.has_before, "First", {}), self._to_neighbour("Previous", BEFORE, -1)]
+        shown += [self._number(number) for number in numbers_around(page.number, pages.numbered)]
+        if page.number and page.number > pages.numbered:
+            shown.append(PageNumber(f"{page.number:,}", is_current=True))
+        shown += [self._to_neighbour("Next", AFTER, 1), self._to(page.has_after, "Last", {END: "1"})]
+        return [number for number in shown if number]
+
+    def _number(self, number: int) -> PageNumber:
+        if number == self.page.number:
+            return PageNumber(f"{number:,}", is_current=True)
+        return PageNumber(f"{number:,}", self.get_query_string({PAGE_VAR: number}))
+
+    def _to_neighbour(self, title: str, place: str, step: int) -> PageNumber | None:
+        page = self.page
+        asked: dict[str, Any] = {place: page.ids[-1 if step > 0 else 0]} if page.ids else {}
+        if page.number:
+            asked[PAGE_VAR] = max(page.number + step, 1)
+        return self._to(page.has_after if step > 0 else page.has_before, title, asked)
+
+    def _to(self, is_there: bool, title: str, asked: dict[str, Any]) -> PageNumber | None:
+        return PageNumber(title, self.get_query_string(asked)) if is_there else None
 
 
 class VisibleSystemFilter(SimpleListFilter):
@@ -110,13 +165,13 @@ class VisibleSystemFilter(SimpleListFilter):
     path = "system"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        systems = TicketSystem.objects.visible_to(request.user).order_by("rank", "code")
-        return [(system.code, str(system)) for system in systems]
+        return [(system.code, str(system)) for system in systems_of(request.user)]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if not self.value():  # absent, or "any" in a form that was sent
             return queryset
-        return queryset.filter(**{f"{self.path}__code": self.value()})
+        chosen = [system.pk for system in systems_of(request.user) if system.code == self.value()]
+        return queryset.filter(**{f"{self.path}__in": chosen})
 
 
 class PerSystemAdmin(ModelAdmin):

@@ -37,9 +37,12 @@ _STEER = (
     "sync.release_nightrun",
 )
 
+# The names of the lists that only administrators open; the lists themselves ask for the role as well.
+_WATCH_THE_CLUSTER = tuple(f"django_q.view_{name}" for name in ("success", "failure", "ormq", "schedule"))
+
 # What a role may do at all. Which systems' records it may do it with is granted per system, beside this.
 ROLES: Mapping[str, Sequence[str]] = {
-    ADMINISTRATORS: (*_SEE_PEOPLE, *_EDIT_PEOPLE, *_BRING_IN, *_SEE_NIGHTS, *_STEER),
+    ADMINISTRATORS: (*_SEE_PEOPLE, *_EDIT_PEOPLE, *_BRING_IN, *_SEE_NIGHTS, *_STEER, *_WATCH_THE_CLUSTER),
     CRM_MANAGERS: (*_SEE_PEOPLE, *_EDIT_PEOPLE, *_BRING_IN, *_SEE_NIGHTS, *_STEER),
     SALES_REPS: (*_SEE_PEOPLE, *_EDIT_PEOPLE),
     DATA_PROTECTION_OFFICERS: (*_SEE_PEOPLE, *_EDIT_PEOPLE, "contacts.view_ruleset"),

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
-from django.contrib.admin.views.main import ORDER_VAR
+from django.contrib.admin.views.main import ORDER_VAR, PAGE_VAR
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -18,7 +18,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from contacts.admin.contact_entry import EntryForm, is_confirmed, units_of
+from contacts.admin.contact_entry import EntryForm, hand_systems_of, is_confirmed
 from contacts.admin.contact_filters import (
     BoughtFilter,
     EmailFilter,
@@ -73,11 +73,25 @@ class ContactList(PerSystemChangeList):
     """The page's rows with what this user may see of them."""
 
     def get_results(self, request: HttpRequest) -> None:
+        self.user = request.user
         super().get_results(request)
-        found: Any = self.result_list  # type: ignore[has-type]
-        self.result_list = found.with_visible_refs(request.user)
-        sees_all = sees_every_system(request.user)
+        sees_all = sees_every_system(self.user)
         self.rows = [_row(contact, sees_all=sees_all) for contact in self.result_list]
+
+    def ids_shown_first(self) -> Sequence[int]:
+        """Whoever has the searched text for a GroupID or System Ref, while nothing else is asked for."""
+        if not self.query.strip() or ORDER_VAR in self.params:
+            return ()
+        rows: Any = self.queryset
+        return sorted(rows.exactly(self.query, self.user).values_list("pk", flat=True), reverse=True)
+
+    def rows_with(self, ids: Sequence[int]) -> list[Contact]:
+        """Of those who see every system the stored values; anyone else's are made from their refs."""
+        if sees_every_system(self.user):
+            rows: Sequence[Contact] = super().rows_with(ids)
+        else:
+            rows = [Contact(pk=pk) for pk in ids]
+        return Contact.objects.load_visible_refs(rows, self.user)
 
     def columns(self) -> list[Column]:
         return [self._column(number, name) for number, name in enumerate(self.list_display)]
@@ -89,7 +103,7 @@ class ContactList(PerSystemChangeList):
             return Column(title, css)
         direction = self.get_ordering_field_columns().get(number, "")
         address = self.get_query_string(
-            {ORDER_VAR: f"-{number}" if direction == "asc" else str(number)}, ["p"]
+            {ORDER_VAR: f"-{number}" if direction == "asc" else str(number)}, [PAGE_VAR]
         )
         return Column(title, css, address, {"asc": "ascending", "desc": "descending"}.get(direction, ""))
 
@@ -111,7 +125,7 @@ class ContactAdmin(ExportingAdmin):
     def get_sortable_by(self, request: HttpRequest) -> Sequence[str]:
         """Stored values serve those who see every system; the order would betray them to anyone else."""
         if sees_every_system(request.user):
-            return ("group_id", "name", "email", "phone", "city")
+            return ("group_id", "name", "email", "city")
         return ("group_id",)
 
     def get_search_results(
@@ -138,7 +152,7 @@ class ContactAdmin(ExportingAdmin):
             return False
         known = request.__dict__
         if "_may_enter" not in known:
-            known["_may_enter"] = units_of(request.user).exists()
+            known["_may_enter"] = bool(hand_systems_of(request.user))
         return known["_may_enter"]
 
     def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
@@ -187,7 +201,7 @@ class ContactAdmin(ExportingAdmin):
     def email(self, contact: Contact) -> str:
         return contact.email
 
-    @admin.display(description="Phone", ordering="phone")
+    @admin.display(description="Phone")
     def phone(self, contact: Contact) -> str:
         return contact.phone or contact.mobile
 

@@ -7,7 +7,7 @@ from django.http import HttpRequest
 
 from contacts.models import BusinessUnit, Contact, TicketSystem
 from contacts.models.person_details import DETAIL_FIELDS
-from contacts.permissions import SystemRight
+from contacts.permissions import SystemRight, systems_of, systems_with
 from contacts.services.hand_entry import CannotEnter, Entered, email_notice, enter_contact
 
 # In the order of the form; each tuple is one row of it.
@@ -22,11 +22,17 @@ ROWS = (
 )
 
 
+def hand_systems_of(user: Any) -> list[TicketSystem]:
+    """The hand systems whose records the user may see and change."""
+    changeable = systems_with(user, SystemRight.CHANGE)
+    seen = systems_of(user, SystemRight.VIEW)
+    return [system for system in seen if system.kind == TicketSystem.Kind.HAND and system.pk in changeable]
+
+
 def units_of(user: Any) -> Any:
     """The units whose hand system the user may change records of."""
-    systems = TicketSystem.objects.visible_to(user).visible_to(user, SystemRight.CHANGE)
-    hand = systems.filter(kind=TicketSystem.Kind.HAND)
-    return BusinessUnit.objects.filter(pk__in=hand.values("business_unit")).order_by("name")
+    units = {system.business_unit_id for system in hand_systems_of(user)}
+    return BusinessUnit.objects.filter(pk__in=units).order_by("name")
 
 
 class EntryForm(forms.ModelForm):

@@ -1,7 +1,9 @@
 """Contact: the golden record; its id is the GroupID. GroupAlias: where a retired GroupID leads."""
 
+from collections.abc import Sequence
+
 from django.db import models
-from django.db.models import Exists, OuterRef, Prefetch
+from django.db.models import Exists, OuterRef, Prefetch, prefetch_related_objects
 
 from contacts.models.mapping import Mapping, Move
 from contacts.models.person_details import PersonDetails
@@ -25,14 +27,15 @@ class ContactQuerySet(models.QuerySet):
 
         Two queries more, whatever the number of rows.
         """
-        mappings = (
-            Mapping.objects.filter(system_ref__in=SystemRef.objects.visible_to(user))
-            .select_related("system_ref__system__business_unit")
-            .order_by("-is_primary", "system_ref__system__rank", "system_ref__system_ref")
-        )
-        return self.prefetch_related(
-            Prefetch("mappings", queryset=mappings, to_attr="visible_mappings"), "pins"
-        )
+        return self.prefetch_related(visible_mappings(user), "pins")
+
+    def load_visible_refs(self, contacts: Sequence["Contact"], user) -> list["Contact"]:
+        """The contacts that have any, with `visible_mappings` as above, over contacts of which only ids need
+        be known; pins are loaded for those whose values they choose, who do not see every system.
+        """
+        asked = [visible_mappings(user), *([] if sees_every_system(user) else ["pins"])]
+        prefetch_related_objects(contacts, *asked)
+        return [contact for contact in contacts if contact.visible_mappings]  # type: ignore[attr-defined]
 
     def search(self, text: str, user, *, default_country: str) -> "ContactQuerySet":
         """Contacts in which every word of the text is found, over the refs that the user may see alone.
@@ -62,6 +65,16 @@ class ContactQuerySet(models.QuerySet):
         """Contacts with a ref in one of these systems, among those that the user may see."""
         visible = SystemRef.objects.visible_to(user).filter(system__in=systems)
         return self.filter(pk__in=Mapping.objects.filter(system_ref__in=visible).values("contact"))
+
+
+def visible_mappings(user) -> Prefetch:
+    """What loads the mappings of the refs that the user may see, as `visible_mappings`."""
+    mappings = (
+        Mapping.objects.filter(system_ref__in=SystemRef.objects.visible_to(user))
+        .select_related("system_ref__system__business_unit")
+        .order_by("-is_primary", "system_ref__system__rank", "system_ref__system_ref")
+    )
+    return Prefetch("mappings", queryset=mappings, to_attr="visible_mappings")
 
 
 def _holding(word: Word, user) -> models.QuerySet:

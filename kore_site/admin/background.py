@@ -32,9 +32,9 @@ class ReadByAdministrators(ModelAdmin):
         return self.has_view_permission(request)
 
     def has_view_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
-        """Whether the user is an administrator; asked of the database once per user object."""
+        """Whether the user is an administrator; the database is asked of those whose role it may be."""
         user = request.user
-        if not user.is_active:
+        if not user.is_active or not super().has_view_permission(request, obj):
             return False
         if "_is_administrator" not in user.__dict__:
             user.__dict__["_is_administrator"] = (
