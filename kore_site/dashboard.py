@@ -16,7 +16,10 @@ from contacts.services.golden import golden_of
 from kore_site.figures import Figures, SystemFigures, figures_of, forget_figures
 from kore_site.recent_contacts import opened_last
 from sync.models import NightRun
-from sync.night_report import NightLine, next_night_at, night_bars, read_night
+from sync.night_charts import night_bars
+from sync.night_held import MAY_RELEASE
+from sync.night_report import NightLine, next_night_at, read_night
+from sync.services.run_night import night_is_at_work
 
 NIGHTS_SHOWN = 30
 JOBS_SHOWN = 5
@@ -102,6 +105,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         jobs=_jobs(user),
         jobs_address=page_address("contacts_job_changelist"),
         first_steps=_first_steps(user, systems, figures, nights) if steers else [],
+        held_night=_held_night(user, nights),
         **_night_panel(nights, now=now),
     )
     return context
@@ -128,8 +132,16 @@ def page_address(name: str) -> str:
 
 def _nights(now: datetime) -> list[NightLine]:
     """The last nights, newest first; two queries."""
-    runs = NightRun.objects.order_by("-started_at", "-pk").prefetch_related("steps")[:NIGHTS_SHOWN]
-    return [read_night(run, now=now) for run in runs]
+    nights = NightRun.objects.select_related("held_grouping").prefetch_related("steps")
+    runs = nights.order_by("-started_at", "-pk")[:NIGHTS_SHOWN]
+    return [read_night(run, now=now, is_at_work=night_is_at_work) for run in runs]
+
+
+def _held_night(user: User | AnonymousUser, nights: Sequence[NightLine]) -> NightLine | None:
+    """The night that waits for this person, who may let it go on."""
+    if not user.has_perm(MAY_RELEASE):
+        return None
+    return next((night for night in nights[:1] if night.is_held), None)
 
 
 def _night_panel(nights: Sequence[NightLine], *, now: datetime) -> dict[str, Any]:

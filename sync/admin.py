@@ -1,4 +1,4 @@
-"""Nights: the list of them, the page of one with live progress, and the button that asks for one."""
+"""Nights: their list, the page of one with live progress, and the buttons that begin one or let one go on."""
 
 from typing import Any
 
@@ -14,12 +14,18 @@ from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
 from contacts.models import Organisation, SystemRef
+from contacts.services.brake import AlreadyAccepted, NothingIsHeld, Superseded
 from sync.models import NightRun
 from sync.night import NIGHT
-from sync.night_report import NightLine, next_night_at, night_bars, read_night
+from sync.night_charts import night_bars, step_times
+from sync.night_held import MAY_RELEASE, HeldNight, read_held
+from sync.night_report import NightLine, morning_report, next_night_at, read_night
+from sync.services.release_night import release_night
 from sync.services.request_night import NightIsFiled, NightIsUnderWay, cluster_signs, request_night
+from sync.services.run_night import night_is_at_work
 
 NIGHTS_IN_CHART = 30
+HELD_BY = ("by", "held_grouping__accepted_by")
 SENTENCES = {step.name: step.sentence for step in NIGHT}
 # htmx's word for "stop asking".
 STOP_POLLING = 286
@@ -31,7 +37,7 @@ class NightList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         now = timezone.now()
-        self.rows = [read_night(run, now=now) for run in self.result_list]
+        self.rows = [read_night(run, now=now, is_at_work=night_is_at_work) for run in self.result_list]
 
 
 @admin.register(NightRun)
@@ -43,13 +49,13 @@ class NightRunAdmin(ModelAdmin):
 
     list_display = ("started_at",)
     list_per_page = 50
-    list_select_related = ("by",)
+    list_select_related = HELD_BY
     ordering = ("-started_at", "-pk")
     actions = None
     change_list_template = "admin/sync/nightrun/change_list.html"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[NightRun]:
-        return super().get_queryset(request).prefetch_related("steps")
+        return super().get_queryset(request).select_related(*HELD_BY).prefetch_related("steps")
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[NightList]:
         return NightList
@@ -66,10 +72,14 @@ class NightRunAdmin(ModelAdmin):
     def may_run(self, request: HttpRequest) -> bool:
         return request.user.has_perm("sync.add_nightrun")
 
+    def may_release(self, request: HttpRequest) -> bool:
+        return request.user.has_perm(MAY_RELEASE)
+
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         return [
             path("run/", view(self.run_view), name="sync_nightrun_run"),
+            path("<path:object_id>/go-on/", view(self.go_on_view), name="sync_nightrun_go_on"),
             path("<path:object_id>/progress/", self.progress_view, name="sync_nightrun_progress"),
             *super().get_urls(),
         ]
@@ -77,12 +87,14 @@ class NightRunAdmin(ModelAdmin):
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         now = timezone.now()
         recent = [
-            read_night(run, now=now)
-            for run in self.get_queryset(request).order_by("-started_at")[:NIGHTS_IN_CHART]
+            read_night(run, now=now, is_at_work=night_is_at_work)
+            for run in self.get_queryset(request).order_by("-started_at", "-pk")[:NIGHTS_IN_CHART]
         ]
         context = {
             "title": "Nights",
             "bars": night_bars(recent),
+            "step_times": step_times(recent),
+            "held": next((night for night in recent[:1] if night.is_held), None),
             "running": next((night for night in recent if night.is_running), None),
             **self._tonight(request),
             **(extra_context or {}),
@@ -102,6 +114,8 @@ class NightRunAdmin(ModelAdmin):
             "original": night.run,
             "title": f"Night {night.run.pk}",
             "night": night,
+            "report": morning_report(night),
+            "held": self._held(request, night),
             "progress_address": reverse("admin:sync_nightrun_progress", args=[night.run.pk]),
             **self._tonight(request),
         }
@@ -136,6 +150,36 @@ class NightRunAdmin(ModelAdmin):
         }
         return TemplateResponse(request, "admin/sync/nightrun/run.html", context)
 
+    def go_on_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Show what will be joined and ask; on POST let the held night go on, as far as it says here."""
+        if not self.may_release(request):
+            raise PermissionDenied
+        night = self._night(request, object_id)
+        held = self._held(request, night)
+        if held is None:
+            raise Http404
+        if request.method == "POST":
+            return self._release(request, night.run)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": night.run,
+            "title": f"Let night {night.run.pk} go on",
+            "night": night,
+            "held": held,
+            **self._tonight(request),
+        }
+        return TemplateResponse(request, "admin/sync/nightrun/go_on.html", context)
+
+    def _release(self, request: HttpRequest, run: NightRun) -> HttpResponse:
+        try:
+            release_night(run, by=request.user, now=timezone.now())
+        except (AlreadyAccepted, NothingIsHeld, Superseded) as refusal:
+            self.message_user(request, str(refusal), messages.WARNING)
+        else:
+            self.message_user(request, "The night goes on as soon as the cluster takes it.")
+        return HttpResponseRedirect(reverse("admin:sync_nightrun_change", args=[run.pk]))
+
     def _file_night(self, request: HttpRequest) -> HttpResponse:
         try:
             request_night(by=request.user, now=timezone.now())
@@ -156,6 +200,7 @@ class NightRunAdmin(ModelAdmin):
             "time_zone": organisation.time_zone,
             "edit_time_address": self._edit_time_address(request),
             "may_run": self.may_run(request),
+            "may_release": self.may_release(request),
             "cluster": cluster_signs(now=now),
         }
 
@@ -164,8 +209,11 @@ class NightRunAdmin(ModelAdmin):
             return ""
         return reverse("admin:contacts_organisation_changelist")
 
+    def _held(self, request: HttpRequest, night: NightLine) -> HeldNight | None:
+        return read_held(night.run, user=request.user, now_held=NightRun.objects.held_now())
+
     def _night(self, request: HttpRequest, object_id: str) -> NightLine:
         run = self.get_object(request, unquote(object_id))
         if run is None:
             raise Http404
-        return read_night(run, now=timezone.now(), sentences=SENTENCES)
+        return read_night(run, now=timezone.now(), sentences=SENTENCES, is_at_work=night_is_at_work)

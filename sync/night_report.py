@@ -1,6 +1,6 @@
-"""A night as people read it: its steps in words, its totals, the last nights as bars."""
+"""A night as people read it: its steps in words, its totals, and what it tells in the morning."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -15,9 +15,12 @@ TONES = {
     RunState.RUNNING: "busy",
     RunState.DONE: "good",
     RunState.FAILED: "bad",
+    RunState.HELD: "warn",
 }
-BAR_HEIGHT = 44
-BAR_STEP = 10
+
+
+# Counts of what a step looked at or found standing.
+_LOOKED_AT = {"refs", "contacts", "checked", "held", "waiting"}
 
 
 @dataclass(frozen=True)
@@ -48,11 +51,13 @@ class StepLine:
 
 @dataclass(frozen=True)
 class NightLine:
-    """A night in one line, with its steps."""
+    """A night in one line, with its steps. One that was cut off waits to be taken up; nobody is at it."""
 
     run: NightRun
+    state: str
     tone: str
     is_running: bool
+    is_cut_off: bool
     seconds: float
     totals: Totals
     steps: Sequence[StepLine]
@@ -61,38 +66,75 @@ class NightLine:
     def steps_done(self) -> int:
         return sum(step.tone == "good" for step in self.steps)
 
+    @property
+    def is_held(self) -> bool:
+        return self.run.state == RunState.HELD
+
 
 @dataclass(frozen=True)
-class NightBar:
-    """A night in the chart of the last ones: a column of joined and split, in the units of its SVG."""
+class MorningReport:
+    """What came of a night: the steps that did something, nothing, failed, were held or left out."""
 
-    line: NightLine
-    x: int
-    joined_y: int
-    joined_height: int
-    split_y: int
-    split_height: int
-
-    @property
-    def middle_x(self) -> float:
-        """Where the mark of a failed or a running night stands."""
-        return self.x + 3.5
+    did: Sequence[tuple[str, Sequence[tuple[str, object]]]]
+    quiet: Sequence[str]
+    failed: Sequence[StepLine]
+    held: Sequence[StepLine]
+    left_out: Sequence[str]
 
 
-def read_night(run: NightRun, *, now: datetime, sentences: Mapping[str, str] | None = None) -> NightLine:
+def read_night(
+    run: NightRun,
+    *,
+    now: datetime,
+    sentences: Mapping[str, str] | None = None,
+    is_at_work: Callable[[], bool] = lambda: True,
+) -> NightLine:
     """The night in words and figures; asks nothing when its steps are prefetched.
 
-    `sentences` says of each step, by its name, what it does.
+    `sentences` says of each step, by its name, what it does. `is_at_work` is asked about a night that has
+    not ended: whether a process is at it, for else it was cut off.
     """
     steps = sorted(run.steps.all(), key=lambda step: step.position)
+    is_cut_off = run.state == RunState.RUNNING and not is_at_work()
     return NightLine(
         run=run,
-        tone=TONES[RunState(run.state)],
+        state="cut off" if is_cut_off else run.get_state_display(),
+        tone="bad" if is_cut_off else TONES[RunState(run.state)],
         is_running=run.state == RunState.RUNNING,
-        seconds=((run.finished_at or now) - run.started_at).total_seconds(),
+        is_cut_off=is_cut_off,
+        seconds=_seconds(run, steps, now=now),
         totals=Totals(**{name: _summed(steps, name) for name in ("joined", "split", "held")}),
         steps=[_read_step(step, now=now, sentence=(sentences or {}).get(step.name, "")) for step in steps],
     )
+
+
+def morning_report(night: NightLine) -> MorningReport | None:
+    """What the night tells in the morning; None as long as it has not ended."""
+    if night.is_running:
+        return None
+    done = [step for step in night.steps if step.tone == "good"]
+    effects = [
+        (step, [(name, value) for name, value in step.counts if _is_effect(name, value)]) for step in done
+    ]
+    return MorningReport(
+        did=[(step.name, counts) for step, counts in effects if counts],
+        quiet=[step.name for step, counts in effects if not counts],
+        failed=[step for step in night.steps if step.tone == "bad"],
+        held=[step for step in night.steps if step.tone == "warn"],
+        left_out=[step.name for step in night.steps if step.tone == "off"],
+    )
+
+
+def _is_effect(name: str, value: object) -> bool:
+    """Whether the count says that something was done, and not only how much was looked at."""
+    return isinstance(value, int) and value > 0 and name not in _LOOKED_AT
+
+
+def _seconds(run: NightRun, steps: Sequence[NightStep], *, now: datetime) -> float:
+    """How long it took; of a night that waited for somebody to let it go on, its steps alone."""
+    if run.finished_at is not None and run.held_grouping_id is not None:
+        return sum(step.seconds for step in steps)
+    return ((run.finished_at or now) - run.started_at).total_seconds()
 
 
 def next_night_at(organisation: Organisation, *, now: datetime) -> datetime:
@@ -102,32 +144,6 @@ def next_night_at(organisation: Organisation, *, now: datetime) -> datetime:
     tonight = datetime.combine(local.date(), organisation.night_at, tzinfo=zone)
     # Compared as moments: clock times alone would call the hour that autumn repeats still to come.
     return tonight if tonight.timestamp() > now.timestamp() else tonight + timedelta(days=1)
-
-
-def night_bars(nights: Iterable[NightLine]) -> list[NightBar]:
-    """Columns from the oldest to the newest night, scaled to the busiest of them."""
-    oldest_first = sorted(nights, key=lambda night: night.run.started_at)
-    busiest = max((night.totals.joined + night.totals.split for night in oldest_first), default=0)
-    bars = []
-    for number, night in enumerate(oldest_first):
-        joined = _height(night.totals.joined, busiest)
-        split = _height(night.totals.split, busiest)
-        bars.append(
-            NightBar(
-                line=night,
-                x=number * BAR_STEP,
-                joined_y=BAR_HEIGHT - joined,
-                joined_height=joined,
-                split_y=BAR_HEIGHT - joined - split,
-                split_height=split,
-            )
-        )
-    return bars
-
-
-def _height(rows: int, busiest: int) -> int:
-    """At least two units for anything at all: a small night must not look like none."""
-    return max(2, round(rows / busiest * (BAR_HEIGHT - 6))) if rows else 0
 
 
 def _summed(steps: Iterable[NightStep], name: str) -> int:

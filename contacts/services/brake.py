@@ -10,7 +10,7 @@ import pyarrow as pa
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from contacts.group_brake import Blame, Held, Limits, weigh
+from contacts.group_brake import Blame, Example, Held, Limits, weigh
 from contacts.group_plan import Plan
 from contacts.models import Contact, GroupingRun, ModelVersion, Organisation, SystemRef
 
@@ -131,6 +131,21 @@ def name_blames(run: GroupingRun, *, systems: frozenset[int] | None) -> list[Nam
         if systems is None or systems.issuperset(blame.system_ids)
         else _named(blame, [])
         for blame in blames
+    ]
+
+
+def example_groups(run: GroupingRun, *, systems: frozenset[int]) -> list[tuple[Example, Sequence[SystemRef]]]:
+    """Contacts as they would be, with some of their refs; only those of which the reader may see each shown.
+
+    One query. The largest come first.
+    """
+    examples = Held.from_json(run.held).examples
+    wanted = {ref_id for example in examples for ref_id in example.ref_ids}
+    refs = SystemRef.objects.filter(pk__in=wanted, system__in=systems).select_related("system").in_bulk()
+    return [
+        (example, [refs[pk] for pk in example.ref_ids])
+        for example in examples
+        if refs.keys() >= set(example.ref_ids)
     ]
 
 

@@ -48,7 +48,16 @@ class OrganisationForm(forms.ModelForm):
 
     class Meta:
         model = Organisation
-        fields = ("name", "time_zone", "default_country", "currency", "night_at")
+        fields = (
+            "name",
+            "time_zone",
+            "default_country",
+            "currency",
+            "night_at",
+            "brake_share",
+            "brake_floor",
+            "brake_size",
+        )
         widgets = {"night_at": UnfoldAdminTimeWidget}
 
 
@@ -58,6 +67,14 @@ class OrganisationAdmin(ModelAdmin):
     fieldsets = (
         ("The organisation", {"fields": ("name", "default_country", "currency")}),
         ("The night", {"fields": ("night_at", "time_zone")}),
+        (
+            "The brake",
+            {
+                "fields": ("brake_share", "brake_floor", "brake_size"),
+                "description": "A night that would do more than this stops before it joins anybody, says"
+                " what is to blame, and waits for somebody to let it go on. A first load is not stopped.",
+            },
+        ),
     )
     compressed_fields = True
 

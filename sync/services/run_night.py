@@ -66,7 +66,12 @@ def run_night(
 
 def is_cut_off() -> bool:
     """Whether a night stopped in the middle and nobody is at it."""
-    return NightRun.objects.filter(state=RunState.RUNNING).exists() and not is_at_work(THE_NIGHT)
+    return NightRun.objects.filter(state=RunState.RUNNING).exists() and not night_is_at_work()
+
+
+def night_is_at_work() -> bool:
+    """Whether a process is at a night now."""
+    return is_at_work(THE_NIGHT)
 
 
 def _take_up(steps: Sequence[Step]) -> NightRun | None:

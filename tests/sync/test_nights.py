@@ -13,7 +13,8 @@ from contacts.models import Organisation
 from contacts.permissions import ADMINISTRATORS, DATA_PROTECTION_OFFICERS
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
 from sync.models import NightRun
-from sync.night_report import Totals, next_night_at, night_bars, read_night
+from sync.night_charts import night_bars
+from sync.night_report import Totals, next_night_at, read_night
 from sync.services.request_night import (
     NIGHT_TASK,
     NightIsFiled,

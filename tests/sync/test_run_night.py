@@ -2,19 +2,24 @@
 
 import datetime as dt
 import itertools
+from contextlib import ExitStack
 
 import pytest
+from django_q.models import OrmQ
 
 from contacts.exclusive import AlreadyRunning, exclusive
-from contacts.models import Contact, Mapping, Move
+from contacts.group_brake import Held
+from contacts.models import Contact, GroupingRun, Mapping, ModelVersion, Move
 from contacts.permissions import CLUSTER_USER
+from contacts.services.brake import AlreadyAccepted, Superseded, hold
 from contacts.services.check_invariants import check_invariants
 from contacts.services.golden_check import refresh_every_golden
 from contacts.services.regroup import regroup
 from sync import tasks
 from sync.models import NightRun
 from sync.night import NIGHT, Step
-from sync.services.run_night import THE_NIGHT, is_cut_off, run_night
+from sync.services.release_night import RELEASE_TASK, release_night
+from sync.services.run_night import PATIENCE, THE_NIGHT, is_cut_off, run_night
 from tests.factories import NOW, MappingFactory, PurchaseFactory, SystemRefFactory, UserFactory
 from ticketing.services.recount import recount_purchases
 
@@ -142,6 +147,117 @@ def test_a_step_tells_how_far_it_is_while_it_runs():
     night(Step("Works", "", works))
 
     assert seen == [("running", 5, 5)]
+
+
+def _hold(now, progress):
+    version = ModelVersion.objects.create(number=1, population=1, settings={}, created_at=NOW)
+    hold(HELD, is_full=True, version=version, now=now)
+
+
+HELD = Held(established=90, joined=60, may_join=50, too_large=0, largest=0, may_hold=30, alike=0)
+SAYS_WHY = "60 of 90 Contacts would be joined into others; at most 50 may in one run."
+
+
+@pytest.mark.req("D-26")
+def test_a_held_step_ends_the_night_held_but_for_what_is_independent():
+    cleans = Step("Cleans", "Independent.", lambda now, progress: {"dropped": 1}, is_independent=True)
+
+    run = night(says(one=1), Step("Joins", "", _hold), says(two=2), cleans)
+
+    assert (run.state, run.held_grouping) == ("held", GroupingRun.objects.get())
+    assert [state for _name, state, _counts in told(run)] == ["done", "held", "waiting", "done"]
+    assert run.steps.get(name="Joins").error == SAYS_WHY
+    assert run.finished_at is not None
+
+
+def test_a_held_night_that_was_let_go_on_does_what_is_left_and_another_begins_anew():
+    ran = []
+
+    def joins(now, progress):
+        ran.append("joins")
+        if ran == ["joins"]:
+            _hold(now, progress)
+        return {"joined": 60}
+
+    steps = (says(one=1), Step("Joins", "", joins), says(two=2))
+    held = night(*steps)
+    release_night(held, by=UserFactory(), now=NOW)
+
+    gone_on = night(*steps)
+    another = night(*steps)
+
+    assert (gone_on, gone_on.state, another.state) == (held, "done", "done")
+    assert gone_on.steps.get(name="Joins").error == ""
+    assert [counts for _name, _state, counts in told(gone_on)] == [{"one": 1}, {"joined": 60}, {"two": 2}]
+    assert another != held
+    assert ran == ["joins"] * 3
+
+
+def test_a_held_night_that_nobody_let_go_on_is_superseded_by_the_next():
+    held = night(Step("Joins", "", _hold))
+
+    after = night(says(one=1))
+
+    assert NightRun.objects.held_now() is None
+    with pytest.raises(Superseded):
+        release_night(held, by=UserFactory(), now=NOW)
+    assert (after.state, NightRun.objects.get(pk=held.pk).state) == ("done", "held")
+
+
+def test_a_night_is_let_go_on_once_and_filed_for_the_cluster_once():
+    held = night(Step("Joins", "", _hold))
+    one, other = UserFactory(), UserFactory()
+
+    release_night(held, by=one, now=NOW)
+    with pytest.raises(AlreadyAccepted):
+        release_night(NightRun.objects.get(), by=other, now=NOW)
+
+    assert GroupingRun.objects.get().accepted_by == one
+    assert [task.task["func"] for task in OrmQ.objects.all()] == [RELEASE_TASK]
+
+
+def test_the_cluster_takes_up_only_a_night_that_was_let_go_on(monkeypatch):
+    monkeypatch.setattr("sync.tasks.run_night", lambda: "taken up")
+    idle = tasks.go_on()
+    held = night(Step("Joins", "", _hold))
+    waiting = tasks.go_on()
+    release_night(held, by=UserFactory(), now=NOW)
+
+    assert (idle, waiting, tasks.go_on()) == (*["No night waits to go on."] * 2, "taken up")
+
+
+def test_a_step_waits_for_work_that_excludes_its_own_and_says_so():
+    waited = []
+    somebodys = ExitStack()
+    somebodys.enter_context(exclusive("Grouping"))
+
+    def works(now, progress):
+        with exclusive("Grouping"):
+            return {"joined": 1}
+
+    def pause(seconds):
+        waited.append((seconds, NightRun.objects.get().steps.get().error))
+        if len(waited) == 3:
+            somebodys.close()
+
+    run = night(Step("Works", "", works), pause=pause)
+
+    assert waited == [(5.0, "Waits: Grouping is running already.")] * 3
+    assert (run.state, run.steps.get().error) == ("done", "")
+
+
+def test_a_step_does_not_wait_for_ever():
+    waited = []
+    with exclusive("Grouping"):
+
+        def works(now, progress):
+            with exclusive("Grouping"):
+                return {}
+
+        run = night(Step("Works", "", works), pause=waited.append)
+
+    assert (run.state, run.steps.get().error) == ("failed", "Grouping is running already.")
+    assert sum(waited) == PATIENCE.total_seconds()
 
 
 @pytest.mark.slow
