@@ -1,16 +1,27 @@
-"""A contact's lasting address: leads to its page and follows GroupIDs that retired."""
+"""A contact's lasting address, which follows GroupIDs that retired; the choice of its primary by hand."""
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.views.decorators import staff_member_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
-from django.views.decorators.http import require_safe
+from django.utils import timezone
+from django.views.decorators.http import require_POST, require_safe
 
-from contacts.models import Contact, GroupAlias
+from contacts.models import Contact, GroupAlias, SystemRef
+from contacts.services.primary import (
+    CannotChoosePrimary,
+    MayNotChoosePrimary,
+    choose_primary,
+    leave_primary_to_rules,
+)
 
 _LARGEST_ID = 2**63 - 1
+_SAID = {
+    False: "{} is the primary account now, by your choice: no rule and no night changes that.",
+    True: "The choice is taken back: {} stays primary until a rule prefers another account.",
+}
 
 
 @require_safe
@@ -37,3 +48,32 @@ def contact(request: HttpRequest, group_id: int) -> HttpResponse:
     context = {**admin.site.each_context(request), "group_id": group_id, "successors": successors}
     context["crumbs"] = [("Contacts", reverse("admin:contacts_contact_changelist")), (str(group_id), "")]
     return render(request, "contacts/successors.html", context)
+
+
+@require_POST
+@staff_member_required
+def choose_primary_by_hand(request: HttpRequest, group_id: int) -> HttpResponse:
+    """Let one ref lead this contact, or with `leave` take that choice back; then show the contact.
+
+    A contact or ref that the user may not see is 404, exactly as one that is not there; without the right to
+    change the ref's records it is 403.
+    """
+    if not request.user.has_perm("contacts.change_contact"):
+        raise PermissionDenied
+    given = request.POST.get("ref", "")
+    ref_id = int(given) if given.isdecimal() and len(given) < 19 else 0
+    contact = Contact.objects.visible_to(request.user).filter(pk=min(group_id, _LARGEST_ID)).first()
+    refs = SystemRef.objects.visible_to(request.user).filter(mapping__contact=contact)
+    ref = refs.select_related("system").filter(pk=ref_id).first() if contact else None
+    if contact is None or ref is None:
+        raise Http404
+    carry_out = leave_primary_to_rules if "leave" in request.POST else choose_primary
+    try:
+        carry_out(contact, ref, by=request.user, now=timezone.now())
+    except MayNotChoosePrimary as refusal:
+        raise PermissionDenied from refusal
+    except CannotChoosePrimary as refusal:
+        messages.warning(request, str(refusal))
+    else:
+        messages.success(request, _SAID["leave" in request.POST].format(ref))
+    return redirect("admin:contacts_contact_change", contact.pk)

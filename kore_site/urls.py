@@ -11,6 +11,7 @@ urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
     path("contact/<int:group_id>/", views.contact, name="contact"),
+    path("contact/<int:group_id>/primary/", views.choose_primary_by_hand, name="choose_primary"),
     path("healthz/", health.web, name="healthz"),
     path("healthz/tasks/", health.tasks, name="healthz_tasks"),
 ]

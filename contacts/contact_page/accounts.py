@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from contacts.contact_page.differences import Difference, difference
+from contacts.contact_page.lead import choosable, lead
 from contacts.contact_page.parts import Shown
 from contacts.models import Mapping as Placement
 from contacts.models import SystemRef
@@ -43,6 +44,8 @@ def accounts(shown: Shown) -> Mapping[str, Any]:
         lines.append(_line(field, label, shown))
     return {
         "mappings": shown.mappings,
+        "lead": lead(shown),
+        "choosable": choosable(shown),
         "lines": lines,
         "blank": blank,
         "currency": shown.currency,

@@ -1,5 +1,6 @@
 """History: what changed on the visible System Refs, and how they moved between GroupIDs."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,6 +11,8 @@ from contacts.models import FieldChange, Move, SystemRef
 from contacts.models.person_details import DETAIL_FIELDS, name_of
 
 LINES = 60
+# Moves that move nothing: which ref leads, and since when it is a person's choice.
+_CHOICES = (Move.Cause.PRIMARY_BY_HAND, Move.Cause.PRIMARY_LEFT, Move.Cause.PRIMARY_BY_RULE)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ def visible_moves(shown: Shown) -> list[Move]:
     )
     if shown.sees_every_system:
         return moves
+    moves = _explained_choices(moves)
     groups = {group for move in moves for group in (move.from_group, move.to_group) if group}
     seen: dict[int, set[int]] = {}
     known = Move.objects.visible_to(shown.user).filter(to_group__in=groups)
@@ -64,8 +68,14 @@ def visible_moves(shown: Shown) -> list[Move]:
     return [move for move in moves if _is_explained(move, seen)]
 
 
+def _explained_choices(moves: list[Move]) -> list[Move]:
+    """Without the choices of a primary that another ref would have to explain, which the user may not see."""
+    sides = Counter((m.to_group, m.at, m.cause) for m in moves if m.cause in _CHOICES)
+    return [m for m in moves if m.cause not in _CHOICES or sides[m.to_group, m.at, m.cause] > 1]
+
+
 def _is_explained(move: Move, seen: Mapping[int, set[int]]) -> bool:
-    if move.from_group is None:
+    if move.from_group is None or move.cause in _CHOICES:
         return True
     kept = move.to_group if move.cause != Move.Cause.SPLIT else move.from_group
     return bool(seen.get(kept, set()) - {move.system_ref_id})
@@ -87,6 +97,15 @@ def _changed(change: FieldChange, shown: Shown) -> HistoryLine:
 
 
 def _moved(move: Move, shown: Shown) -> HistoryLine:
+    if move.cause in _CHOICES:
+        return HistoryLine(
+            at=move.at,
+            ref=shown.refs[move.system_ref_id],
+            what=move.get_cause_display(),
+            before="primary" if move.was_primary else "",
+            after="primary" if move.is_primary else "",
+            by=(move.by.get_full_name() or move.by.username) if move.by else "",
+        )
     return HistoryLine(
         at=move.at,
         ref=shown.refs[move.system_ref_id],

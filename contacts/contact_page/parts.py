@@ -56,8 +56,12 @@ class Shown:
 
         It is marked as primary all the same: a page without a primary would say that there is a hidden one.
         """
-        first = min(self.mappings, key=lambda mapping: _first_found(mapping.system_ref))
-        return next((mapping for mapping in self.mappings if mapping.is_primary), first)
+        return next((mapping for mapping in self.mappings if mapping.is_primary), self.first_found)
+
+    @cached_property
+    def first_found(self) -> Placement:
+        """The visible ref that was found before the others."""
+        return min(self.mappings, key=lambda mapping: _first_found(mapping.system_ref))
 
     @property
     def sees_every_system(self) -> bool:
