@@ -138,14 +138,15 @@ class CsvTable:
 
     def _line_block(self, text: str) -> LineBlock | None:
         """The block if each of its lines is a row; None otherwise."""
-        if "\r" in text:
-            text = text.replace("\r\n", "\n")
-        lines = text.removesuffix("\n").split("\n")
-        if "\r" in text or "\0" in text or max(map(len, lines)) > csv.field_size_limit():
+        end = "\r\n" if "\r" in text else "\n"
+        if end == "\r\n" and not text.count("\r") == text.count("\n") == text.count(end):
+            return None
+        lines = text.removesuffix(end).split(end)
+        if "\0" in text or max(map(len, lines)) >= min(LONGEST_LINE, csv.field_size_limit()):
             return None
         first = self._lines.number + 1
         self._lines.number += len(lines)
-        return LineBlock(text, lines=lines, first=first, delimiter=self._delimiter)
+        return LineBlock(text, end, lines=lines, first=first, delimiter=self._delimiter)
 
     def _row_block(self, text: str, columns: Sequence[int]) -> RowBlock:
         """The block's rows; one that goes on behind it comes with the next block, if it can wait."""

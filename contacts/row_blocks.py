@@ -86,10 +86,11 @@ class RowBlock:
 
 
 class LineBlock:
-    """Lines without a quote, each of them a row: their cells are read only where they are asked for."""
+    """Lines without a quote, each a row that ends alike: cells are read only where they are asked for."""
 
-    def __init__(self, text: str, *, lines: list[str], first: int, delimiter: str) -> None:
+    def __init__(self, text: str, end: str, *, lines: list[str], first: int, delimiter: str) -> None:
         self._text = text
+        self._end = end
         self._lines = lines
         self._first = first
         self._delimiter = delimiter
@@ -104,7 +105,7 @@ class LineBlock:
     def texts(self) -> Sequence[bytes | None]:
         # Without quotes a line's delimiters stand between its cells and nowhere else.
         joined = self._text.replace(self._delimiter, _BETWEEN).encode("utf-8", "surrogatepass")
-        return joined.split(b"\n")[: len(self._lines)]
+        return joined.split(self._end.encode())[: len(self._lines)]
 
     def column(self, position: int) -> list[str]:
         delimiter = self._delimiter

@@ -14,7 +14,7 @@ from contacts import tasks
 from contacts.importers import IMPORTERS
 from contacts.models import FieldChange, Job, Organisation, SystemRef
 from contacts.permissions import SystemRight, grant
-from contacts.services import jobs
+from contacts.services import import_chunks, jobs
 from contacts.services.arrivals import ROWS_AT_ONCE
 from contacts.services.imports import CannotImport, ImportOptions
 
@@ -270,6 +270,65 @@ def test_a_job_cut_off_midway_is_taken_up_behind_its_last_chunk_with_the_same_re
     assert (job.state, job.rows, job.counts["created"], job.counts["rejected"]) == ("done", rows, rows - 1, 1)
     assert SystemRef.objects.count() == FieldChange.objects.count() == rows - 1
     assert job.rejected_rows.count() == 1
+
+
+def test_a_file_that_comes_again_shows_its_first_rows_and_counts_those_known(system):
+    text = "system_ref,first_name\n" + "".join(f"{n},Ann\n" for n in range(70))
+    by = manager(system)
+    for _ in range(2):
+        job = filed(system, text, by=by)
+        jobs.check_import(job.pk, clock=clock)
+        job.refresh_from_db()
+        checked = (len(job.preview), job.preview[0], job.rows, job.position == job.size)
+        jobs.confirm_import(job, by=by, now=NOW)
+        jobs.write_import(job.pk, clock=clock)
+        job.refresh_from_db()
+
+    assert checked == (50, {"system_ref": "0", "first_name": "Ann"}, 70, True)
+    assert (job.state, job.rows, job.counts["unchanged"], sum(job.counts.values())) == ("done", 70, 70, 70)
+
+
+def test_a_job_cut_off_midway_counts_each_row_once_also_where_some_are_known(system, monkeypatch):
+    monkeypatch.setattr(import_chunks, "ROWS_AT_ONCE", 2)
+    known = "system_ref,first_name\n" + "".join(f"{n},Ann\n" for n in range(6))
+    by = manager(system)
+    for text in (known, known.replace("1,Ann", "1,Bo").replace("4,Ann", "4,Bo") + "7,Cy\n8,Di\n7,Cyd\n"):
+        job = filed(system, text, by=by)
+        jobs.check_import(job.pk, clock=clock)
+        jobs.confirm_import(job, by=by, now=NOW)
+        if text != known:
+            _kill_in_the_second_chunk(job, monkeypatch)
+        jobs.write_import(job.pk, clock=clock)
+        job.refresh_from_db()
+
+    assert (job.state, job.rows) == ("done", 9)
+    assert {name: count for name, count in job.counts.items() if count} == {
+        "created": 2,
+        "changed": 2,
+        "unchanged": 5,
+    }
+    assert SystemRef.objects.get(system_ref="7").first_name == "Cyd"
+
+
+def _kill_in_the_second_chunk(job, monkeypatch):
+    class Killed(BaseException):
+        """As kill -9: nothing of ours runs after it."""
+
+    admit_chunk, chunks = jobs.admit_chunk, []
+
+    def killed_in_the_second_chunk(chunk, **given):
+        chunks.append(chunk)
+        written = admit_chunk(chunk, **given)
+        if len(chunks) == 2:
+            raise Killed
+        return written
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "admit_chunk", killed_in_the_second_chunk)
+        with pytest.raises(Killed):
+            jobs.write_import(job.pk, clock=clock)
+    job.refresh_from_db()
+    assert (job.state, job.rows) == ("writing", chunks[0].size)
 
 
 @pytest.mark.parametrize(
