@@ -106,7 +106,7 @@ class PerSystemChangeList(ChangeList):
 
     def get_ordering(self, request: HttpRequest, queryset: QuerySet) -> list[Any]:
         self.order = Order.of(super().get_ordering(request, queryset)[0])
-        return ["pk"]  # ListPages sorts
+        return self.order.by()
 
     def get_ordering_field(self, field_name: str) -> Any:
         if self.sortable_by is not None and field_name not in self.sortable_by:

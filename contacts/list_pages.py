@@ -54,10 +54,13 @@ class Order:
         name = first.removeprefix("-")
         return cls(None if name in ("pk", "id") else F(name), first.startswith("-"))
 
+    def by(self, *, backwards: bool = False) -> list[OrderBy]:
+        """What to sort by for this order, or for the opposite one."""
+        values = [F("pk")] if self.value is None else [self.value, F("pk")]
+        return [OrderBy(value, descending=self.descending != backwards) for value in values]
+
     def sorted(self, rows: QuerySet, *, backwards: bool = False) -> QuerySet:
-        """The rows in this order, or in the opposite one."""
-        by = [F("pk")] if self.value is None else [self.value, F("pk")]
-        return rows.order_by(*(OrderBy(each, descending=self.descending != backwards) for each in by))
+        return rows.order_by(*self.by(backwards=backwards))
 
     def beyond(self, rows: QuerySet, key: int, *, backwards: bool = False) -> QuerySet | None:
         """The rows behind the one with this id, in order; before it when `backwards`, nearest first.

@@ -94,7 +94,7 @@ def test_the_list_of_refs_costs_the_same_queries_whatever_the_rows(
 ):
     SystemRefFactory.create_batch(rows, system=mlb, spent_total=5)
 
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(6):
         as_admin.get(reverse("admin:contacts_systemref_changelist"))
 
 
