@@ -14,7 +14,7 @@ from contacts.admin_access import VisibleSystemFilter, organisation_of
 from contacts.admin_files import ExportingAdmin
 from contacts.models import Job, Organisation, SystemRef
 from contacts.models.person_details import DETAIL_FIELDS, name_of
-from contacts.models.system_ref import SystemRefQuerySet
+from contacts.models.system_ref import LAST_KNOWN_CHANGE, SystemRefQuerySet
 from contacts.resources import SystemRefResource
 from contacts.templatetags.kore import moment, money, system_badge
 
@@ -59,7 +59,7 @@ class SystemRefAdmin(ExportingAdmin):
         return False
 
     def get_sortable_by(self, request: HttpRequest) -> tuple[str, ...]:
-        return ("badge", "name", "email", "city", "updated")
+        return ("name", "updated")
 
     def get_search_results(
         self, request: HttpRequest, queryset: SystemRefQuerySet, search_term: str
@@ -91,7 +91,7 @@ class SystemRefAdmin(ExportingAdmin):
     def get_fields(self, request: HttpRequest, obj: SystemRef | None = None) -> tuple[str, ...]:
         return ()
 
-    @admin.display(description="System Ref", ordering="system_ref")
+    @admin.display(description="System Ref")
     def badge(self, ref: SystemRef) -> SafeString:
         return system_badge(ref.system, ref.system_ref)
 
@@ -115,7 +115,7 @@ class SystemRefAdmin(ExportingAdmin):
     def spent(self, ref: Any) -> str:
         return money(ref.spent_total, ref.currency) if ref.spent_total else "–"
 
-    @admin.display(description="Updated there", ordering="updated_at")
+    @admin.display(description="Updated there", ordering=LAST_KNOWN_CHANGE)
     def updated(self, ref: SystemRef) -> SafeString | str:
         return moment(ref.updated_at)
 

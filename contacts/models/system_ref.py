@@ -6,7 +6,7 @@ from operator import and_, or_
 
 from django.db import models
 from django.db.models import F, Q, Value
-from django.db.models.functions import Replace, Upper
+from django.db.models.functions import Coalesce, Replace, Upper
 
 from contacts.models.holds import Holds
 from contacts.models.person_details import PersonDetails
@@ -54,6 +54,10 @@ def holds(word: Word) -> Q:
 
 def _holds_all(parts: Sequence[Word]) -> Q:
     return reduce(and_, map(holds, parts)) if parts else Q()
+
+
+# When its system last changed it, as far as anybody knows; never null, so that a list can be sorted by it.
+LAST_KNOWN_CHANGE = Coalesce("updated_at", "arrived_at")
 
 
 class SystemRefQuerySet(models.QuerySet):
@@ -118,7 +122,12 @@ class SystemRef(PersonDetails):
             models.UniqueConstraint(fields=["system", "system_ref"], name="system_ref_unique_in_its_system"),
             models.CheckConstraint(condition=~models.Q(system_ref=""), name="system_ref_is_not_blank"),
         ]
-        indexes = [models.Index(Upper("email"), name="system_ref_by_email", condition=~models.Q(email=""))]
+        indexes = [
+            models.Index(Upper("email"), name="system_ref_by_email", condition=~models.Q(email="")),
+            # What its list sorts by; they end in the id, which turns the list's pages.
+            models.Index(fields=["last_name", "id"], name="system_ref_by_last_name"),
+            models.Index(LAST_KNOWN_CHANGE, "id", name="system_ref_by_change"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.system.code} {self.system_ref}"
