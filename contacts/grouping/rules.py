@@ -15,6 +15,18 @@ NAME = re.compile(r"[a-z][a-z0-9_]{0,29}")
 # Above any weight there is: as a threshold it lets nothing through, and is a number to SQL, unlike infinity.
 NEVER_REACHED = 1_000_000.0
 LONGEST_KIND = 30
+# What the engine's own kinds of key look at (candidates.KEY_KINDS). So few share one of the first that a
+# finer key would find no more, whatever else a rule demands; the others do for a rule that demands no more.
+_FINE_ENOUGH = (
+    {"e-mail"},
+    {"mobile"},
+    {"last name", "date of birth"},
+    {"first name", "date of birth"},
+    {"date of birth", "postcode"},
+)
+_ENOUGH_ALONE = ({"postcode", "last name"}, {"postcode", "first name"}, {"first name", "last name"})
+# A phone that many share is blanked, hence as good as an e-mail; but no kind of the engine's has it alone.
+_PHONES = ("any phone", "business phone")
 
 
 class Comparator(StrEnum):
@@ -166,15 +178,20 @@ def outcomes(rules: Sequence[Rule]) -> list[Outcome]:
 def key_kinds(rules: Sequence[Rule]) -> list[KeyKind]:
     """Candidate keys for active rules of a manager's own, from the criteria that demand equality.
 
-    The default rules are covered by the engine's own kinds. A kind is named after what it looks at, not
-    after the rule. A rule that demands no equality finds its pairs among the other candidates only.
+    As few as will do, for each is kept of every ref; the default rules are covered by the engine's own. A
+    kind is named after what it looks at, not after the rule. A rule that demands no equality finds its pairs
+    among the other candidates only.
     """
     covered = [list(rule.criteria) for rule in DEFAULT_RULES]
     kinds: dict[str, KeyKind] = {}
     for rule in rules:
-        fields = sorted({c.field for c in rule.criteria if demands_equality(c)})
-        if rule.is_active and fields and list(rule.criteria) not in covered:
-            kinds |= {kind.name: kind for kind in _kinds_over(fields)}
+        fields = {c.field for c in rule.criteria if demands_equality(c)}
+        if not rule.is_active or not fields or list(rule.criteria) in covered:
+            continue
+        if fields in _ENOUGH_ALONE or any(enough <= fields for enough in _FINE_ENOUGH):
+            continue
+        phone = next((field for field in _PHONES if field in fields), None)
+        kinds |= {kind.name: kind for kind in _kinds_over([phone] if phone else sorted(fields))}
     return list(kinds.values())
 
 
@@ -227,11 +244,10 @@ def demands_equality(criterion: Criterion) -> bool:
 def _criterion_sql(criterion: Criterion) -> str:
     columns = FIELDS[criterion.field]
     ways = [_agreement_sql(left, right, criterion) for left in columns for right in columns]
-    agrees = f"coalesce({' or '.join(ways)}, false)"
     if criterion.blank_is_no_objection:
-        blank = " or ".join(f"coalesce({', '.join(f'{c}_{side}' for c in columns)}) is null" for side in "lr")
-        return f"({blank} or {agrees})"
-    return agrees
+        blanks = [f"coalesce({', '.join(f'{c}_{side}' for c in columns)}) is null" for side in "lr"]
+        return either(*blanks, *ways)
+    return f"coalesce({ways[0]}, false)" if len(ways) == 1 else either(*ways)
 
 
 def _agreement_sql(left: str, right: str, criterion: Criterion) -> str:
@@ -242,10 +258,11 @@ def _agreement_sql(left: str, right: str, criterion: Criterion) -> str:
         return equal
     alike = similar(left, criterion.threshold)
     if left == "fn":
-        return f"({FIRST_NAMES_ALIKE} or ({alike} and {NO_INITIAL}))"
+        return either(FIRST_NAMES_ALIKE, in_turn(NO_INITIAL, alike))
     if left == "ad":
-        return f"({equal} or (hn_l is not distinct from hn_r and {similar('street', criterion.threshold)}))"
-    return f"({equal} or {alike})"
+        same_number = "hn_l is not distinct from hn_r"
+        return either(equal, in_turn(same_number, similar("street", criterion.threshold)))
+    return either(equal, alike)
 
 
 def in_turn(*conditions: str) -> str:
@@ -260,6 +277,13 @@ def in_turn(*conditions: str) -> str:
     return sql
 
 
+def either(*conditions: str) -> str:
+    """SQL: one holds, each asked only where none before it does; unknown is no. Put the cheap ones first."""
+    *before, last = conditions
+    asked = " ".join(f"when {condition} then true" for condition in before)
+    return f"(case {asked} else coalesce({last}, false) end)"
+
+
 def similar(column: str, threshold: float) -> str:
     """SQL: the two values of a pair are alike."""
     return similar_to(f"{column}_l", f"{column}_r", threshold)
@@ -272,8 +296,8 @@ def similar_to(left: str, right: str, threshold: float) -> str:
 
 # Mary Ann and Mary Jane are not one Mary: the first word stands for the whole only where one side has one.
 # Most names have no nickname; that is no reason not to know whether two of them agree.
-_COMMON_ROOT = "coalesce(list_has_any(roots_l, roots_r), false)"
-NICKNAMES = f"((ft_l = fn_l or ft_r = fn_r) and (ft_l = ft_r or {_COMMON_ROOT}))"
+_COMMON_ROOT = "list_has_any(roots_l, roots_r)"
+NICKNAMES = in_turn("ft_l = fn_l or ft_r = fn_r", either("ft_l = ft_r", _COMMON_ROOT))
 SWAPPED = in_turn(
     "fn_l <> fn_r and ln_l <> ln_r",
     "jaro_winkler_similarity(fn_l, ln_r) >= 0.9",
@@ -281,10 +305,17 @@ SWAPPED = in_turn(
 )
 INITIALS = "(left(fn_l, 1) = left(fn_r, 1) and (length(ft_l) = 1 or length(ft_r) = 1))"
 NO_INITIAL = "length(ft_l) > 1 and length(ft_r) > 1"
-FIRST_NAMES_ALIKE = f"(fn_l = fn_r or ({NO_INITIAL} and {NICKNAMES}))"
+FIRST_NAMES_ALIKE = either("fn_l = fn_r", in_turn(NO_INITIAL, NICKNAMES))
 
-_FIRST_AGREES = f"(length(fn_l) > 1 and {FIRST_NAMES_ALIKE} or {NO_INITIAL} and {similar('fn', 0.88)})"
-_LAST_AGREES = f"(ln_l = ln_r or {similar('ln', 0.88)})"
-NAMES_AGREE = f"coalesce({SWAPPED} or ({_FIRST_AGREES} and {_LAST_AGREES}), false)"
-FIRST_NAMES_CLASH = f"coalesce(not ({_FIRST_AGREES} or {INITIALS} or {SWAPPED}), false)"
-NAMES_CLASH = f"({FIRST_NAMES_CLASH} or coalesce(not ({_LAST_AGREES} or {SWAPPED}), false))"
+_FIRST_AGREES = either(
+    "fn_l = fn_r and length(fn_l) > 1",
+    in_turn("length(fn_l) > 1", NO_INITIAL, NICKNAMES),
+    in_turn(NO_INITIAL, similar("fn", 0.88)),
+)
+_LAST_AGREES = either("ln_l = ln_r", similar("ln", 0.88))
+NAMES_AGREE = either(in_turn(_FIRST_AGREES, _LAST_AGREES), SWAPPED)
+FIRST_NAMES_CLASH = in_turn(
+    "fn_l is not null and fn_r is not null", f"not {either(_FIRST_AGREES, INITIALS, SWAPPED)}"
+)
+_LAST_NAMES_CLASH = in_turn("ln_l is not null and ln_r is not null", f"not {either(_LAST_AGREES, SWAPPED)}")
+NAMES_CLASH = either(FIRST_NAMES_CLASH, _LAST_NAMES_CLASH)

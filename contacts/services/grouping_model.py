@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from django.db.models import Exists, Max, OuterRef
 
 from contacts.bulk import insert_rows
 from contacts.columnar import read_table
-from contacts.grouping.candidates import BAD_KEY_SCHEMA
+from contacts.grouping.candidates import BAD_KEY_SCHEMA, KeyKind
 from contacts.grouping.model import FREQUENCY_SCHEMA, Model, freeze_model
 from contacts.models import BadKey, GroupingRun, Link, ModelVersion, TermFrequency
 
@@ -57,14 +57,18 @@ def load_model(version: ModelVersion) -> Model:
     )
 
 
-def freeze(refs: pa.Table, *, default_country: str) -> Model:
-    """What these refs teach, as the model after the newest version; nothing is stored."""
+def freeze(refs: pa.Table, *, default_country: str, extra_kinds: Iterable[KeyKind] = ()) -> Model:
+    """What these refs teach, as the model after the newest version; nothing is stored.
+
+    `extra_kinds`: the kinds of key that the managers' own rules need (grouping.rules.key_kinds).
+    """
     newest = ModelVersion.objects.aggregate(newest=Max("number"))["newest"] or 0
     return freeze_model(
         refs,
         version=newest + 1,
         hash_key=_hash_key(),
         default_country=default_country,
+        extra_kinds=extra_kinds,
         memory_limit=settings.GROUPING_MEMORY,
         threads=settings.GROUPING_THREADS,
     )

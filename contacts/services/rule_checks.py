@@ -2,11 +2,15 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from contacts.grouping.candidates import KEY_KINDS
+from contacts.grouping.keys import SLOTS
 from contacts.grouping.model import Model
-from contacts.grouping.rules import FIELDS, MUST, NAME, Comparator, has_alike
+from contacts.grouping.rule_words import from_json
+from contacts.grouping.rules import FIELDS, MUST, NAME, Comparator, UnusableRule, has_alike, key_kinds
 from contacts.services.grouping_model import active_version
 
 # The thresholds of the score as the model names them, and what people call them.
@@ -63,8 +67,22 @@ def _plain(rule: Mapping[str, Any]) -> str:
 def _set_problems(rules: Sequence[Mapping[str, Any]], score: Mapping[str, Any]) -> Iterator[Problem]:
     if len(rules) > MOST_RULES:
         yield Problem(f"There are {len(rules)} rules; at most {MOST_RULES} are kept.")
+    if (kinds := _key_kinds(rules)) > SLOTS:
+        yield Problem(
+            f"Together the rules need {kinds} kinds of search key; {SLOTS} can be kept. Let rules ask for the"
+            " same fields, or switch some off."
+        )
     if not score["is_active"] and not any(rule["is_active"] for rule in rules):
         yield Problem("Every rule and the score are off: nothing would be matched. Switch one of them on.")
+
+
+def _key_kinds(rules: Sequence[Mapping[str, Any]]) -> int:
+    """How many kinds of key the engine would need; of rules that cannot be read yet, none."""
+    usable = []
+    for number, rule in enumerate(rules):
+        with suppress(UnusableRule, ValueError):
+            usable.append(from_json({**rule, "name": f"rule_{number}", "sentence": ""}))
+    return len([*KEY_KINDS, *key_kinds(usable)])
 
 
 def _rule_problems(place: int, rule: Mapping[str, Any]) -> Iterator[Problem]:

@@ -9,9 +9,11 @@ import pyarrow.compute as pc
 from django.conf import settings
 
 from contacts.group_plan import STANDING_SCHEMA, Plan
+from contacts.grouping.candidates import KEY_KINDS
 from contacts.grouping.engine import group
 from contacts.grouping.model import Model
 from contacts.grouping.records import Grouping
+from contacts.grouping.rules import key_kinds
 from contacts.services.grouping_input import GroupingInput, read_input
 from contacts.services.grouping_model import active_version, freeze, is_due, load_model
 from contacts.services.matching_rules import RulesInForce, rules_in_force
@@ -74,12 +76,12 @@ def what_if(
             progress(step, len(STEPS))
 
     at(0)
-    given = read_input()
-    standing_model, standing_rules = _standing_model(given), rules_in_force()
+    given, standing = read_input(), rules_in_force()
+    proposed = rules or standing
     at(1)
-    before = _grouped(given, standing_model, standing_rules)
+    before = _grouped(given, _model_for(given, standing), standing)
     at(2)
-    after = _grouped(given, model or standing_model, rules or standing_rules)
+    after = _grouped(given, model or _model_for(given, proposed), proposed)
     at(3)
     with _difference(given, before, after) as plan:
         found = WhatIf(
@@ -93,10 +95,18 @@ def what_if(
     return found
 
 
-def _standing_model(given: GroupingInput) -> Model:
-    """The model that the next run would use."""
+def _model_for(given: GroupingInput, rules: RulesInForce) -> Model:
+    """The model that the next full run would use: the one in force, or a new one where that does not fit.
+
+    It does not when there are many more or fewer refs, or when the rules need kinds of key it never learnt.
+    """
+    kinds = key_kinds(rules.rules)
     standing = None if is_due(given.refs.num_rows) else active_version()
-    return load_model(standing) if standing else freeze(given.refs, default_country=given.default_country)
+    if standing is not None:
+        model = load_model(standing)
+        if {kind.name for kind in (*KEY_KINDS, *kinds)} <= set(model.key_kinds):
+            return model
+    return freeze(given.refs, default_country=given.default_country, extra_kinds=kinds)
 
 
 def _grouped(given: GroupingInput, model: Model, rules: RulesInForce) -> Grouping:
