@@ -36,6 +36,8 @@ class KeyKind:
 # Some people have little more than a name, a date and a city: where no finer address is known, the city is
 # the place, and the initial stands for the house.
 _PLACE = "coalesce(pc, if(ad is null, city, null))"
+_IS_BARE = "ad is null and em is null and mob is null"
+_STREET, _NUMBER = f"if({_IS_BARE}, pc, street)", f"if({_IS_BARE}, '', hn)"
 
 KEY_KINDS = (
     KeyKind("email", ["em"]),
@@ -49,9 +51,10 @@ KEY_KINDS = (
     KeyKind("first_last", ["if(fn < ln, fn, ln)", "if(fn < ln, ln, fn)"], needs=("fn", "ln")),
     KeyKind("birth_postcode", ["dob", _PLACE]),
     KeyKind("birth_house", ["dob", "coalesce(hn, left(fn, 1))"]),
-    # For people without a date of birth whose postcode is blank or mistyped.
-    KeyKind("house_last", ["street", "hn", "ln"], family="house_name"),
-    KeyKind("house_first", ["street", "hn", "fn"], family="house_name"),
+    # For people without a date of birth whose postcode is blank or mistyped; and, of people of
+    # whom little is known, for names that are mistyped.
+    KeyKind("house_last", [_STREET, _NUMBER, f"if({_IS_BARE}, left(ln, 1), ln)"], family="house_name"),
+    KeyKind("house_first", [_STREET, _NUMBER, f"if({_IS_BARE}, left(fn, 1), fn)"], family="house_name"),
 )
 
 # A value of these that too many people share is no evidence at all, so it is blanked, not only not searched.
