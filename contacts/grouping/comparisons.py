@@ -11,6 +11,7 @@ from contacts.grouping.rules import (
     INITIALS,
     NO_INITIAL,
     SWAPPED,
+    either,
     in_turn,
     similar,
     similar_to,
@@ -65,12 +66,14 @@ def _blank(*columns: str) -> str:
     return "(" + " or ".join(f"{column}_l is null or {column}_r is null" for column in columns) + ")"
 
 
-_YEAR_ONLY = (
-    "(year(dob_l) = year(dob_r) and (strftime(dob_l, '%m%d') = '0101' or strftime(dob_r, '%m%d') = '0101'))"
+_YEAR_ONLY = in_turn(
+    "year(dob_l) = year(dob_r)", "strftime(dob_l, '%m%d') = '0101' or strftime(dob_r, '%m%d') = '0101'"
 )
 _DAY_MONTH = "(year(dob_l) = year(dob_r) and month(dob_l) = day(dob_r) and day(dob_l) = month(dob_r))"
 _ONE_DIGIT = in_turn(
-    "hamming(dob_l::varchar, dob_r::varchar) <= 2", "damerau_levenshtein(dob_l::varchar, dob_r::varchar) <= 1"
+    # One digit, or two neighbours changed about, is one part of the three.
+    two_parts_agree_sql("dob_l", "dob_r"),
+    "damerau_levenshtein(dob_l::varchar, dob_r::varchar) <= 1",
 )
 _EMAIL_TYPO = in_turn(
     "abs(length(em_l) - length(em_r)) <= 2", similar("em", 0.88), "levenshtein(em_l, em_r) <= 2"
@@ -81,15 +84,15 @@ _LINES_CROSSED = in_turn(
     f"(length(second_l) > 5 and {similar_to('second_l', 'street_r', 0.9)})"
     f" or (length(second_r) > 5 and {similar_to('street_l', 'second_r', 0.9)})",
 )
-_STREETS_ALIKE = f"(street_l = street_r or {similar('street', 0.9)} or {_LINES_CROSSED})"
+_STREETS_ALIKE = either("street_l = street_r", similar("street", 0.9), _LINES_CROSSED)
 _SAME_NUMBER = "coalesce(hn_l = hn_r, hn_l is not null or hn_r is not null)"
-_SAME_HOUSE = in_turn("pc_l = pc_r", f"hn_l = hn_r or ({_STREETS_ALIKE} and {_SAME_NUMBER})")
+_SAME_HOUSE = in_turn("pc_l = pc_r", either("hn_l = hn_r", in_turn(_SAME_NUMBER, _STREETS_ALIKE)))
 _SAME_LINE = in_turn("hn_l = hn_r or (hn_l is null and hn_r is null)", _STREETS_ALIKE)
 _POSTCODE_TYPO = in_turn(
     "length(pc_l) = length(pc_r)", "hamming(pc_l, pc_r) <= 2", "damerau_levenshtein(pc_l, pc_r) <= 1"
 )
-_CITIES_ALIKE = f"(city_l = city_r or {similar('city', 0.92)})"
-_SAME_STREET = in_turn(_STREETS_ALIKE, f"pc_l = pc_r or {_CITIES_ALIKE} or {_POSTCODE_TYPO}")
+_CITIES_ALIKE = either("city_l = city_r", similar("city", 0.92))
+_SAME_STREET = in_turn(_STREETS_ALIKE, either("pc_l = pc_r", _CITIES_ALIKE, _POSTCODE_TYPO))
 _NO_FINER_ADDRESS = "(pc_l is null or pc_r is null) and (ad_l is null or ad_r is null)"
 
 COMPARISONS: Sequence[Comparison] = (
@@ -100,10 +103,10 @@ COMPARISONS: Sequence[Comparison] = (
         [
             Level("exact", "fn_l = fn_r", 0.80, 0.0065, 0.030, "fn", 0.0005),
             Level("nickname", FIRST_NAMES_ALIKE, 0.08, 0.004, 0.008),
-            Level("similar", f"{NO_INITIAL} and {similar('fn', 0.9)}", 0.05, 0.009, 0.012),
+            Level("similar", in_turn(NO_INITIAL, similar("fn", 0.9)), 0.05, 0.009, 0.012),
             Level("in the other box", SWAPPED, 0.01, 0.00001, 0.0001),
             Level("initial", INITIALS, 0.03, 0.0041, 0.015),
-            Level("a little similar", f"{NO_INITIAL} and {similar('fn', 0.78)}", 0.02, 0.03, 0.03),
+            Level("a little similar", in_turn(NO_INITIAL, similar("fn", 0.78)), 0.02, 0.03, 0.03),
             Level("different", "", 0.04, 0.9765, 0.935 * 0.04 / 0.012),
         ],
     ),
@@ -116,7 +119,7 @@ COMPARISONS: Sequence[Comparison] = (
             Level("similar", similar("ln", 0.9), 0.06, 0.0012, 0.012),
             Level(
                 "a little similar",
-                f"{similar('ln', 0.78)} or levenshtein(ln_l, ln_r) <= 1",
+                either(similar("ln", 0.78), "levenshtein(ln_l, ln_r) <= 1"),
                 0.02,
                 0.012,
                 0.015,
@@ -132,7 +135,7 @@ COMPARISONS: Sequence[Comparison] = (
         [
             Level("exact", "dob_l = dob_r", 0.955, 0.00005, 0.008),
             Level("day and month swapped", _DAY_MONTH, 0.012, 0.00003, 0.0003),
-            Level("similar", f"abs(dob_l - dob_r) <= 10 or {_ONE_DIGIT}", 0.025, 0.0015, 0.006),
+            Level("similar", either("abs(dob_l - dob_r) <= 10", _ONE_DIGIT), 0.025, 0.0015, 0.006),
             Level("two parts of three", two_parts_agree_sql("dob_l", "dob_r"), 0.01, 0.0046, 0.007),
             Level("same year", _YEAR_ONLY, 0.01, 0.0008, 0.008),
             Level("different", "", 0.008, 0.99842, 0.985),
@@ -199,7 +202,7 @@ COMPARISONS: Sequence[Comparison] = (
             Level("same address line", _SAME_LINE, 0.06, 0.00002, 0.06),
             Level("same street", _SAME_STREET, 0.05, 0.0001, 0.05),
             Level("same postcode", "pc_l = pc_r", 0.08, 0.0001, 0.08, "pc", 0.00005),
-            Level("same city", f"{_CITIES_ALIKE} and {_NO_FINER_ADDRESS}", 0.60, 0.03, 0.60, "city", 0.001),
+            Level("same city", in_turn(_NO_FINER_ADDRESS, _CITIES_ALIKE), 0.60, 0.03, 0.60, "city", 0.001),
             Level("similar postcode", _POSTCODE_TYPO, 0.05, 0.004, 0.05),
             Level("same city, elsewhere", _CITIES_ALIKE, 0.06, 0.035, 0.06),
             Level("different", "", 0.16, 0.99984, 0.16),
