@@ -268,7 +268,7 @@ def _examples(
 ) -> list[dict[str, Any]]:
     return [
         {
-            "contact_id": example.contact_id,
+            "contact": example.contact,
             "was": example.was,
             "now": example.now,
             "why": why_preferred(

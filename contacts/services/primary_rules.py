@@ -41,7 +41,7 @@ class RulesInForce:
 class Example:
     """A Contact whose primary would go from one ref to another; `rule`: the place in the rules given."""
 
-    contact_id: int
+    contact: Contact
     was: SystemRef
     now: SystemRef
     rule: int
@@ -216,8 +216,10 @@ def _spread(rows: Sequence[tuple[int, int, int, int]], most: int) -> list[tuple[
 def _examples(rows: Sequence[tuple[int, int, int, int]]) -> list[Example]:
     ids = {ref_id for _contact, was_id, now_id, _rule in rows for ref_id in (was_id, now_id)}
     refs = SystemRef.objects.select_related("system").in_bulk(list(ids))
+    contacts = Contact.objects.in_bulk([row[0] for row in rows])
     return [
-        Example(contact_id, refs[was_id], refs[now_id], rule) for contact_id, was_id, now_id, rule in rows
+        Example(contacts[contact_id], refs[was_id], refs[now_id], rule)
+        for contact_id, was_id, now_id, rule in rows
     ]
 
 

@@ -108,7 +108,7 @@ def test_before_saving_it_says_how_many_change_by_which_rule_with_examples_and_w
         ("Majors before Minors", 1, 1),
         ("Most spent", 1, 0),
     ]
-    assert [(example["contact_id"], example["why"]) for example in context["examples"]] == [
+    assert [(example["contact"].pk, example["why"]) for example in context["examples"]] == [
         (contact.pk, "Majors before Minors"),
         (richer.pk, "Most spent: £80, before: £5"),
     ]
