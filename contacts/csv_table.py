@@ -139,9 +139,10 @@ class CsvTable:
     def _line_block(self, text: str) -> LineBlock | None:
         """The block if each of its lines is a row; None otherwise."""
         end = "\r\n" if "\r" in text else "\n"
-        if end == "\r\n" and not text.count("\r") == text.count("\n") == text.count(end):
+        ended = text.removesuffix(end)
+        lines = ended.split(end)
+        if end == "\r\n" and not ended.count("\r") == ended.count("\n") == len(lines) - 1:
             return None
-        lines = text.removesuffix(end).split(end)
         if "\0" in text or max(map(len, lines)) >= min(LONGEST_LINE, csv.field_size_limit()):
             return None
         first = self._lines.number + 1
