@@ -5,12 +5,12 @@ from contacts.models.contact import Contact, GroupAlias
 from contacts.models.golden_pin import GoldenPin
 from contacts.models.group_decision import GroupDecision
 from contacts.models.grouping_run import GroupingRun
-from contacts.models.grouping_state import GroupedRef, PendingRef
+from contacts.models.grouping_state import AppliedDecision, GroupedRef, PendingRef
 from contacts.models.history import FieldChange
 from contacts.models.job import Job, RejectedRow
 from contacts.models.link import Link
 from contacts.models.mapping import Mapping, Move
-from contacts.models.model_version import BadKey, ModelVersion, TermFrequency
+from contacts.models.model_version import BadKey, ModelEstimate, ModelVersion, TermFrequency
 from contacts.models.organisation import Organisation
 from contacts.models.person_details import PersonDetails
 from contacts.models.primary_rule import PrimaryRule, PrimaryRuleList, PrimaryRuleSystem, PrimaryRun
@@ -25,6 +25,7 @@ from contacts.models.ticket_system import (
 )
 
 __all__ = [
+    "AppliedDecision",
     "BadKey",
     "BusinessUnit",
     "Contact",
@@ -37,6 +38,7 @@ __all__ = [
     "Job",
     "Link",
     "Mapping",
+    "ModelEstimate",
     "ModelVersion",
     "Move",
     "Organisation",
