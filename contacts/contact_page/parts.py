@@ -15,6 +15,7 @@ from contacts.models import Contact, SystemRef, TicketSystem
 from contacts.models import Mapping as Placement
 from contacts.permissions import sees_every_system
 from contacts.services.golden import golden_of
+from contacts.services.matching_rules import RulesInForce, rules_in_force
 from contacts.survivorship import Golden
 
 
@@ -49,6 +50,11 @@ class Shown:
     def golden(self) -> dict[str, Golden]:
         """The golden values over the visible refs (R-MDB-33)."""
         return golden_of(self.mappings, self.contact.pins.all())
+
+    @cached_property
+    def rules(self) -> RulesInForce:
+        """The matching rules, by which links are explained."""
+        return rules_in_force()
 
     @cached_property
     def leader(self) -> Placement:

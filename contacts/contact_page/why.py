@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from contacts.contact_page import drawing
 from contacts.contact_page.parts import Shown
-from contacts.contact_page.why_links import Explained, Joint, explain_joint, in_words, settings_of
+from contacts.contact_page.why_links import Explained, Joint, explain_joint, in_words
 from contacts.grouping import explain
 from contacts.grouping.records import LINK_SCHEMA
 from contacts.models import GroupDecision, Link, SystemRef
@@ -133,7 +133,7 @@ def _steps(shown: Shown, start: SystemRef | None, path: Sequence[Pair]) -> list[
 
 def _explained(shown: Shown, joints: Mapping[Pair, Joint], pair: Pair, weakest: Pair | None) -> Explained:
     left, right = (shown.refs[ref] for ref in pair)
-    return explain_joint(joints[pair], left, right, is_weakest=pair == weakest)
+    return explain_joint(joints[pair], left, right, rules=shown.rules, is_weakest=pair == weakest)
 
 
 def _drawing(
@@ -197,7 +197,7 @@ def _doubts(shown: Shown, parts: Sequence[set[int]]) -> list[dict[str, Any]]:
                 "ref": inside,
                 "other": other,
                 "contact_id": elsewhere,
-                "words": in_words(link, settings_of(link.model_version), hides=not shown.sees_every_system),
+                "words": in_words(link, rules=shown.rules, hides=not shown.sees_every_system),
                 "weight": link.weight,
                 "household": link.household,
                 "is_refused": link.decision == Link.Decision.REFUSED,

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -11,8 +11,9 @@ from contacts.grouping import explain
 from contacts.grouping.candidates import BAD_KEY_SCHEMA
 from contacts.grouping.model import FREQUENCY_SCHEMA, Model
 from contacts.grouping.records import Guard
-from contacts.grouping.rules import DEFAULT_RULES, MUST
+from contacts.grouping.rules import MUST, NEVER_REACHED
 from contacts.models import GroupDecision, Link, ModelVersion, SystemRef
+from contacts.services.matching_rules import RulesInForce
 
 # The fields of a System Ref behind each comparison of the engine.
 COMPARED: dict[str, Sequence[str]] = {
@@ -33,9 +34,7 @@ _GUARDS = {
 }
 _LEVELS = {"exact": "the same", "initial": "an initial"}
 _KEPT_APART = "A guard kept them apart."
-_RULES = {MUST: "A person said that they belong together."} | {
-    rule.name: rule.sentence for rule in DEFAULT_RULES
-}
+_BY_A_PERSON = "A person said that they belong together."
 
 
 @dataclass(frozen=True)
@@ -137,19 +136,29 @@ def settings_of(version: ModelVersion) -> Model:
     )
 
 
-def explain_joint(joint: Joint, left: SystemRef, right: SystemRef, *, is_weakest: bool) -> Explained:
+def _decided_by(link: Link, rules: RulesInForce) -> Model:
+    """The link's model with the thresholds of the rules; one that nothing reaches cannot be drawn."""
+    drawable = rules
+    if rules.join_weight == NEVER_REACHED:
+        drawable = replace(rules, join_weight=None)
+    return drawable.applied_to(settings_of(link.model_version))
+
+
+def explain_joint(
+    joint: Joint, left: SystemRef, right: SystemRef, *, rules: RulesInForce, is_weakest: bool
+) -> Explained:
     """What holds two refs together rests on this."""
     link, decision = joint.link, joint.decision
     if link is None or not link.evidence:
-        sentence = _decided(decision) or _RULES[MUST]
+        sentence = _decided(decision) or _BY_A_PERSON
         return Explained(left, right, sentence, decision, is_weakest, by_rule=False)
-    model = settings_of(link.model_version)
+    model = _decided_by(link, rules)
     lines, stranger, housemate = _evidence(link, left, right, model)
     agreeing = [f"{line.label.lower()}: {line.level}" for line in lines[1:] if line.stranger.weight > 0.5]
     return Explained(
         left=left,
         right=right,
-        sentence=_decided(decision) or in_words(link, model),
+        sentence=_decided(decision) or in_words(link, rules=rules),
         decided=decision,
         is_weakest=is_weakest,
         by_rule=bool(link.rule),
@@ -160,17 +169,23 @@ def explain_joint(joint: Joint, left: SystemRef, right: SystemRef, *, is_weakest
     )
 
 
-def in_words(link: Link, model: Model, *, hides: bool = False) -> str:
-    """The decision on a pair, as a sentence; with `hides` it says nothing of the size of a group."""
+def in_words(link: Link, *, rules: RulesInForce, hides: bool = False) -> str:
+    """The decision on a pair, as a sentence; with `hides` it says nothing of the size of a group.
+
+    `rules`: those in force. A rule that is not one of them any more is named as the link names it.
+    """
     if link.guard:
         return _KEPT_APART if hides and link.guard == Guard.SIZE else _GUARDS.get(link.guard, _KEPT_APART)
-    if link.rule in _RULES:
-        return _RULES[link.rule]
+    if link.rule == MUST:
+        return _BY_A_PERSON
     if link.rule:
+        sentence = next((rule.sentence for rule in rules.rules if rule.name == link.rule), "")
+        if sentence:
+            return sentence
         return f"The rule “{link.rule}” holds."
     if link.decision == Link.Decision.JOINED:
         return "Taken together, what they share is too much for chance and for one household."
-    if link.weight >= model.join_weight:
+    if link.weight >= _decided_by(link, rules).join_weight:
         return "They agree like one household, not like one person."
     return "They share something, but less than it takes to call them one person."
 

@@ -21,13 +21,14 @@ def describe(rule: Rule) -> str:
         else:
             same.append(criterion.field)
     clauses = [
-        f"the {_listed(fields, ' and the ')} {'is' if len(fields) == 1 else 'are'} {how}"
+        f"{_listed([_the(field) for field in fields], ' and ')} {'is' if len(fields) == 1 else 'are'} {how}"
         for fields, how in ((same, "the same"), (typed, "the same as typed"))
         if fields
     ]
     if alike:
-        the = "" if clauses else "the "
-        clauses.append(f"{the}{_listed(alike, ' and ')} {'is' if len(alike) == 1 else 'are'} alike")
+        first = alike[0] if clauses else _the(alike[0])
+        words = _listed([first, *alike[1:]], " and ")
+        clauses.append(f"{words} {'is' if len(alike) == 1 else 'are'} alike")
     if rule.names_must_agree:
         clauses[-1] += " and the names agree"
     sentence = "; ".join(clauses)
@@ -131,6 +132,10 @@ def _criteria_changes(before: Rule, after: Rule) -> list[str]:
     if any(one != other for one, other in zip_longest(*kept)):
         said.append(f"the criteria stand in the order {_listed(list(later), ', ')}.")
     return said
+
+
+def _the(field: str) -> str:
+    return field if field.startswith("any ") else f"the {field}"
 
 
 def _listed(words: Sequence[str], last: str) -> str:

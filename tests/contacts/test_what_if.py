@@ -88,7 +88,6 @@ def test_examples_come_from_every_rule_the_large_and_the_small():
     assert [size for name, size in by_rule if name != "address_2"] in ([7, 2], [7, 3])
 
 
-@pytest.mark.req("R-CM-5")
 def test_a_dry_run_counts_what_the_next_night_then_does(people, manager):
     regroup(now=NOW)
     trial = file_trial([*as_delivered(), CITY], SCORE, based_on=1, by=manager, now=NOW)

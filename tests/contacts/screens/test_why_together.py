@@ -11,6 +11,7 @@ from contacts.grouping.engine import group
 from contacts.grouping.model import Model
 from contacts.grouping.records import REF_SCHEMA
 from contacts.models import GroupDecision, Link, ModelVersion, SystemRef
+from contacts.services.matching_rules import save_rules
 
 from ...factories import NOW, UserFactory
 from .conftest import refs_of, text_of
@@ -192,3 +193,26 @@ def test_why_together_explains_what_the_engine_decided(as_admin, person, mlb, mi
     [stored] = Link.objects.all()
     assert abs(explained.stranger.total - stored.weight) < 0.01
     assert abs(explained.housemate.total - stored.household) < 0.01
+
+
+def test_a_rule_of_the_managers_own_is_named_in_its_words_and_their_thresholds_are_drawn(
+    as_admin, person, mlb, link
+):
+    city = {"field": "city", "comparator": "normalised", "threshold": 0.88, "blank_is_no_objection": False}
+    own = {"title": "Same city", "criteria": [city], "names_must_agree": False, "is_active": True}
+    save_rules(
+        [own], {"is_active": True, "join_weight": 9.5}, based_on=1, by=UserFactory(is_superuser=True), now=NOW
+    )
+    contact = person((mlb, {}), (mlb, {}), (mlb, {}), (mlb, {}))
+    a, b, c, d = refs_of(contact)
+    (
+        link(a, b, weight=10, rule="same_city"),
+        link(b, c, weight=12, rule="gone"),
+        link(c, d, weight=14, first=2),
+    )
+
+    named, gone, scored = why(as_admin, contact)["links"]
+
+    assert named.sentence == "The city is the same."
+    assert gone.sentence == "The rule “gone” holds."
+    assert (scored.stranger.needed, scored.housemate.needed) == (9.5, 0.0)
