@@ -71,7 +71,7 @@ class Held:
 
     `joined` of the `established` Contacts would have gone into others, `may_join` of them may. `too_large`
     Contacts would have held more than `may_hold` refs, the largest of them `largest`. `alike`: that many
-    new refs carry one e-mail under one name without coming together, for the engine takes the e-mail for
+    new refs carry one e-mail under one name and are kept apart, for too many share it
     everybody's. The worst blame comes first.
     """
 
@@ -101,8 +101,8 @@ class Held:
             )
         if self.alike:
             said.append(
-                f"{self.alike:,} new System Refs carry one e-mail under one name, which the engine takes for"
-                " everybody's: they would become Contacts of their own."
+                f"{self.alike:,} new System Refs carry one e-mail under one name, and the engine keeps them"
+                " apart: they would become Contacts of their own."
             )
         return said
 
@@ -155,22 +155,23 @@ def _contacts(count: int) -> str:
 
 
 def _blames(plan: Plan, held: Held, *, links: pa.Table, refs: pa.Table) -> list[Blame]:
-    """Values that many of the refs in question share, and the rules that join them; the worst first."""
+    """Values that many of the refs in question share, and rules that join by others too; the worst first."""
     plan.ask(
         _CONCERNED,
         {"largest": held.may_hold, "more": CLEARLY_MORE, "by_share": held.joined > held.may_join},
         refs=refs,
     )
     plan.ask(_BRIDGES, links=links)
-    values = " union all ".join(
+    spelt = " union all ".join(
         f"select ref_id, system_id, '{field}' as field, {value} as value from refs"
         for field, value in _VALUES.items()
     )
-    plan.ask(_HELD_VALUES.format(values=values), refs=refs)
+    plan.ask(_HELD_VALUES.format(spelt=spelt), refs=refs)
     by_value = plan.ask(_BY_VALUE, {"worth": WORTH_NAMING, "shown": _REFS_SHOWN, "named": _NAMED})
-    blames = [Blame(*row) for row in by_value]
-    blames += [Blame(rule, "", count) for rule, count in plan.ask(_BY_RULE)]
-    return sorted(blames, key=lambda blame: (-blame.refs, blame.field == ""))
+    values = [Blame(*row) for row in by_value]
+    said = {blame.rule: blame.refs for blame in reversed(values)}
+    rules = [Blame(*row) for row in plan.ask(_BY_RULE) if row[2] > said.get(row[0], 0)]
+    return sorted([*values, *rules], key=lambda blame: (-blame.refs, blame.field == ""))
 
 
 def _examples(plan: Plan) -> list[Example]:
@@ -234,7 +235,7 @@ where decision = 'joined' and l.group_id = r.group_id
 """
 _HELD_VALUES = """
 create or replace temp table held_values as
-select * from ({values}) semi join concerned using (ref_id) where value is not null
+select * from ({spelt}) semi join concerned using (ref_id) where value is not null
 """
 _BY_VALUE = """
 with shared as (
@@ -253,9 +254,9 @@ select coalesce(rule, ''), field, refs, ref_ids, system_ids from shared left joi
 order by refs desc, field
 """
 _BY_RULE = """
-select rule, count(distinct ref_id) from (
+select rule, '', count(distinct ref_id) from (
     select rule, left_id as ref_id from bridges union all select rule, right_id from bridges
-) group by rule order by 2 desc, rule
+) group by rule order by 3 desc, rule
 """
 _LARGEST = """
 select count(*), count(distinct contact_id), list(ref_id order by ref_id)[:$shown]

@@ -7,8 +7,9 @@ from typing import Any
 
 from contacts.services.check_invariants import require_whole
 from contacts.services.golden_check import refresh_every_golden
+from contacts.services.model_refresh import refresh_when_due
 from contacts.services.primary_rules import apply_primary_rules
-from contacts.services.regroup import freeze_when_due, regroup
+from contacts.services.regroup import regroup
 from contacts.services.tidy_up import tidy_up
 from ticketing.services.recount import recount_purchases
 
@@ -30,8 +31,13 @@ class Step:
 
 
 def _freeze(now: datetime, _progress: Progress) -> Counts:
-    version = freeze_when_due(now=now)
-    return {"frozen": 0 if version is None else version.population}
+    version = refresh_when_due(now=now)
+    if version is None:
+        return {"frozen": 0}
+    told = {"frozen": version.population, "model_version": version.number}
+    if changed := version.differences:
+        told |= {"joined_by_it": changed["joined"], "split_by_it": changed["split"]}
+    return told
 
 
 def _regroup(now: datetime, progress: Progress) -> Counts:
@@ -46,7 +52,9 @@ def _apply_primary_rules(now: datetime, progress: Progress) -> Counts:
 
 NIGHT: Sequence[Step] = (
     Step(
-        "Freeze the model", "Learn how common values are, when there are twice or half as many refs.", _freeze
+        "Freeze the model",
+        "Learn how common values are, each week and when there are twice or half as many refs.",
+        _freeze,
     ),
     Step("Group System Refs", "Find who is one person, and let the mapping say so.", _regroup),
     Step(

@@ -9,7 +9,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from contacts.group_brake import Example, Held
 from contacts.models import SystemRef
 from contacts.permissions import SystemRight, systems_with
-from contacts.services.brake import NamedBlame, example_groups, name_blames
+from contacts.services.brake import NamedBlame, example_groups, name_blames, standing_held
 from sync.models import NightRun
 
 MAY_RELEASE = "sync.release_nightrun"
@@ -42,7 +42,7 @@ class ExampleGroup:
 class HeldNight:
     """What held a night. Counts are the organisation's; values and refs are only those the reader may see.
 
-    `stands` until another night begins: only then can it be let go on.
+    `stands` until another night or grouping run: only so long can it be let go on.
     """
 
     run: NightRun
@@ -55,7 +55,7 @@ class HeldNight:
 
 
 def read_held(run: NightRun, *, user: User | AnonymousUser, now_held: NightRun | None) -> HeldNight | None:
-    """What held this night, for this reader; None where nothing did. Two queries more than the rights."""
+    """What held this night, for this reader; None where nothing did. Three queries beside the rights."""
     grouping = run.held_grouping
     if grouping is None or not grouping.held:
         return None
@@ -65,7 +65,7 @@ def read_held(run: NightRun, *, user: User | AnonymousUser, now_held: NightRun |
         held=Held.from_json(grouping.held),
         blames=name_blames(grouping, systems=systems),
         examples=[_side_by_side(*found) for found in example_groups(grouping, systems=systems)],
-        stands=run == now_held,
+        stands=run == now_held and grouping == standing_held(),
         accepted_at=grouping.accepted_at,
         accepted_by=grouping.accepted_by,
     )

@@ -49,7 +49,7 @@ class Superseded(Exception):
     """What somebody wants to accept is no longer what is held."""
 
     def __init__(self) -> None:
-        super().__init__("Another run came to an end since. Look again at what is held now.")
+        super().__init__("Another run came to an end since. Run the night again to see what is held now.")
 
 
 @dataclass(frozen=True)

@@ -9,12 +9,13 @@ from django.urls import reverse
 from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
+from contacts.exclusive import exclusive
 from contacts.models import Organisation
 from contacts.permissions import ADMINISTRATORS, DATA_PROTECTION_OFFICERS
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
 from sync.models import NightRun
-from sync.night_charts import night_bars
-from sync.night_report import Totals, next_night_at, read_night
+from sync.night_charts import night_bars, step_times
+from sync.night_report import Totals, morning_report, next_night_at, read_night
 from sync.services.request_night import (
     NIGHT_TASK,
     NightIsFiled,
@@ -22,6 +23,7 @@ from sync.services.request_night import (
     cluster_signs,
     request_night,
 )
+from sync.services.run_night import THE_NIGHT
 
 from ..factories import NOW, MappingFactory, SystemRefFactory, UserFactory
 from ..factories.nights import NightRunFactory, NightStepFactory
@@ -75,6 +77,52 @@ def test_the_bars_run_from_the_oldest_night_and_a_small_one_is_not_nothing():
 
     assert [bar.line.run for bar in bars] == [quiet, busy, idle]
     assert [(bar.joined_height, bar.split_height) for bar in bars] == [(2, 0), (34, 4), (0, 0)]
+
+
+def test_a_step_is_drawn_night_by_night_with_what_is_usual_for_it():
+    for number, seconds in enumerate((4, 2, 40)):
+        NightStepFactory(run__started_at=NOW + dt.timedelta(days=number), name="Group", seconds=seconds)
+    NightStepFactory(
+        run__started_at=NOW + dt.timedelta(days=3), name="Group", state="failed", seconds=1, error="No."
+    )
+    NightStepFactory(run__state="running", run__started_at=NOW + dt.timedelta(days=4), state="running")
+
+    (times,) = step_times([read_night(run, now=NOW) for run in NightRun.objects.all()])
+
+    assert (times.name, times.last, times.usual, times.longest) == ("Group", None, 4, 40)
+    assert [spark.height for spark in times.sparks] == [2, 2, 20, 0]
+
+
+def test_before_any_night_has_ended_no_step_is_drawn():
+    assert step_times([read_night(NightRunFactory(state="running"), now=NOW)]) == []
+
+
+def test_in_the_morning_a_night_tells_what_it_did_what_failed_and_what_was_left_out():
+    run = NightRunFactory(state="failed")
+    NightStepFactory(run=run, name="Group", counts={"refs": 90, "joined": 7, "split": 0})
+    NightStepFactory(run=run, name="Recount", counts={"repaired": 0})
+    NightStepFactory(run=run, name="Check", state="failed", error="Broken.")
+    NightStepFactory(run=run, name="Report", state="waiting")
+
+    report = morning_report(read_night(run, now=NOW))
+
+    assert (report.did, report.quiet) == ([("Group", [("joined", 7)])], ["Recount"])
+    assert [(step.name, step.error) for step in report.failed] == [("Check", "Broken.")]
+    assert (report.held, report.left_out) == ([], ["Report"])
+    assert morning_report(read_night(NightRunFactory(state="running"), now=NOW)) is None
+
+
+def test_a_night_that_nobody_is_at_is_shown_as_cut_off(client):
+    run = NightRunFactory(state="running")
+    NightStepFactory(run=run, state="running", started_at=run.started_at)
+    client.force_login(UserFactory(role=CRM_MANAGERS))
+
+    cut_off = [client.get(address).text for address in (LIST, page_of(run))]
+    with exclusive(THE_NIGHT):
+        at_work = [client.get(address).text for address in (LIST, page_of(run))]
+
+    assert all("cut off" in page.replace("failed or cut off", "") for page in cut_off)
+    assert not any("cut off" in page.replace("failed or cut off", "") for page in at_work)
 
 
 @pytest.mark.parametrize(
