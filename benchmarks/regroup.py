@@ -91,7 +91,7 @@ class Profile:
 def parts() -> dict[str, tuple[Any, str]]:
     """What a run consists of, by the names under which its modules call it."""
     from contacts import group_plan  # noqa: PLC0415
-    from contacts.services import regroup_writes  # noqa: PLC0415
+    from contacts.services import first_placements, regroup_writes  # noqa: PLC0415
 
     return {
         "read": (regroup, "read_input"),
@@ -106,6 +106,12 @@ def parts() -> dict[str, tuple[Any, str]]:
         "golden refreshed": (regroup_writes, "refresh_golden"),
         "moves": (regroup_writes, "_record_moves"),
         "aliases": (regroup_writes, "lead_on"),
+        "first placements, else": (regroup, "write_first_placements"),
+        "first: refs read": (first_placements, "_held"),
+        "first: golden": (first_placements, "golden_table"),
+        "first: mappings": (first_placements, "_insert_mappings"),
+        "first: contacts": (first_placements, "_insert_contacts"),
+        "first: moves": (first_placements, "_record_moves"),
         "links": (regroup, "write_links"),
         "commit, foreign keys": (BaseDatabaseWrapper, "_commit"),
     }

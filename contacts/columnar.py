@@ -1,7 +1,7 @@
 """Reading many rows at once: COPY on PostgreSQL, plain cursors on SQLite, straight into Arrow."""
 
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import pyarrow as pa
@@ -34,11 +34,20 @@ def moment(column: str) -> str:
     )
 
 
+def among(column: str, numbers: Iterable[int]) -> tuple[str, list[str]]:
+    """SQL and its parameter: the column is one of these numbers, however many there are."""
+    text = ",".join(map(str, numbers))
+    if connection.vendor == "postgresql":
+        return f"{column} = ANY(%s::bigint[])", [f"{{{text}}}"]
+    return f"{column} IN (SELECT value FROM json_each(%s))", [f"[{text}]"]
+
+
 def _copied(sql: str, schema: pa.Schema, params: Sequence[Any]) -> pa.Table:
     options = csv.ConvertOptions(
         column_types=schema,
         true_values=["t"],
         false_values=["f"],
+        null_values=[""],  # COPY quotes every blank text, and Arrow's own list takes a Mr. Null for nothing
         strings_can_be_null=True,
         quoted_strings_can_be_null=False,
     )

@@ -7,6 +7,7 @@ from typing import Self
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 
 STANDING_SCHEMA = pa.schema(
     [
@@ -26,6 +27,8 @@ ORDER_SCHEMA = pa.schema(
         ("system_ref", pa.string()),
     ]
 )
+# New Contacts: `number` counts them from 0, in first-found order, and within each its refs stand in it too.
+FIRST_SCHEMA = pa.schema([("ref_id", pa.int64()), ("number", pa.int64()), ("is_primary", pa.bool_())])
 _ROWS_AT_ONCE = 20_000
 
 
@@ -81,6 +84,7 @@ class Plan:
         self._con.register("found", order.select(ORDER_SCHEMA.names))
         self._con.execute(_STANDS)
         self._con.execute(_CHANGING)
+        self._con.execute(_NEW)
         self.counts = Counts(*self._con.execute(_COUNTS).fetchall()[0])
 
     def __enter__(self) -> Self:
@@ -90,11 +94,24 @@ class Plan:
         self._con.close()
 
     def change_sets(self) -> Iterator[ChangeSet]:
-        """What changes, the earliest found first, so that new GroupIDs rise in first-found order."""
+        """What changes of Contacts that stand, the earliest found first: new GroupIDs rise in that order."""
         self._con.register("circles", self._circles())
         self._con.execute(_IN_ORDER)
         for _circle, members in groupby(self._rows(), key=lambda row: row[0]):
             yield settle([Member(*row[1:]) for row in members])
+
+    def first_placements(self, refs_at_once: int) -> Iterator[pa.Table]:
+        """The groups of which no ref is placed yet: whole Contacts to be made, each time a FIRST_SCHEMA.
+
+        Apart from `change_sets`, because on a first load these are all, and need no look at each.
+        """
+        found = self._con.sql(_FIRST, params={"at_once": refs_at_once}).to_arrow_table()
+        start = 0
+        for chunk in pc.value_counts(found["chunk"]).to_pylist():
+            table = found.slice(start, chunk["counts"])
+            number = pc.subtract(table["number"], table["number"][0])
+            yield pa.table([table["ref_id"], number, table["is_primary"]], schema=FIRST_SCHEMA)
+            start += chunk["counts"]
 
     def ask(self, sql: str, params: Mapping[str, object] | None = None, **tables: pa.Table) -> list[tuple]:
         """Rows of a query over `stands` (a row per ref), `changing` (group_id) and `tables`."""
@@ -135,8 +152,6 @@ def settle(members: Sequence[Member]) -> ChangeSet:
     with the ref that leads it. Where several ids meet, the lowest survives and its primary leads, unless
     only the primary of another was chosen by hand.
     """
-    if len(members) == 1 and members[0].contact_id is None:  # most of a first load
-        return [Part(None, members, members[0].ref_id)]
     groups: dict[int, list[Member]] = {}
     leaders: dict[int, Member] = {}
     for member in members:
@@ -203,6 +218,8 @@ groups as (
 select group_id from groups left join contacts on contacts.contact_id = groups.lowest
 where groups.placed < groups.refs or lowest <> highest or contacts.refs <> groups.refs or primaries <> 1
 """
+# Groups of which no ref is placed: they touch no Contact that stands.
+_NEW = "create temp table new as select group_id from stands group by group_id having count(contact_id) = 0"
 _COUNTS = """
 with groups as (
     select count(*) as refs, count(*) - count(contact_id) as unplaced, count(distinct contact_id) as contacts
@@ -226,7 +243,24 @@ with ranked as (
         order by arrived, rank, created nulls last, system_ref, ref_id
     ) as place
     from stands join changing using (group_id) join found using (ref_id) left join circles using (group_id)
+    where group_id not in (from new)
 )
 select circle, ref_id, group_id, contact_id, is_primary, is_hand_chosen
 from ranked order by min(place) over (partition by circle), place
+"""
+_FIRST = """
+with ranked as (
+    select ref_id, group_id, row_number() over (
+        order by arrived, rank, created nulls last, system_ref, ref_id
+    ) as place
+    from stands join new using (group_id) join found using (ref_id)
+),
+led as (select ref_id, place, min(place) over (partition by group_id) as first from ranked),
+numbered as (
+    select ref_id, place, first, dense_rank() over (order by first) as number,
+        row_number() over (order by first, place) - 1 as row
+    from led
+)
+select ref_id, number, place = first as is_primary, min(row) over (partition by number) // $at_once as chunk
+from numbered order by row
 """

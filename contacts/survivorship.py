@@ -64,6 +64,16 @@ def most_spent(ref: RefValues) -> float:
     return -ref.spent_total
 
 
+# The same tiebreakers over a table: which fact of RefValues each looks at, and which end of it comes first.
+ORDERS: Mapping[Tiebreaker, tuple[str, str]] = {
+    primary_first: ("is_primary", "desc"),
+    data_set_order: ("system_rank", "asc"),
+    most_recently_updated: ("updated_at", "desc nulls last"),
+    most_recently_created: ("created_at", "desc nulls last"),
+    latest_purchase: ("last_purchased_at", "desc nulls last"),
+    most_spent: ("spent_total", "desc"),
+}
+
 _DEFAULT: Sequence[Tiebreaker] = (primary_first, most_recently_updated)
 
 # Read top to bottom: for each golden field, what decides among the refs that hold a value. The address is

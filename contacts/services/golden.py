@@ -5,13 +5,16 @@ from datetime import datetime
 from itertools import groupby
 from typing import Any
 
+import pyarrow as pa
 from django.db import transaction
 
 from contacts.bulk import update_rows
+from contacts.columnar import moment
 from contacts.models import Contact, GoldenPin, Mapping, SystemRef
 from contacts.models.person_details import DETAIL_FIELDS, PersonDetails
 from contacts.services.changes import record_changes
 from contacts.survivorship import Golden, RefValues, golden_values
+from contacts.survivorship_tables import FACT_SCHEMA, facts
 
 _BLANKS = {field.name: field.get_default() for field in PersonDetails._meta.local_fields}
 _FACTS = ("rank", "arrived_at", "created_at", "updated_at", "system_ref", "last_purchased_at", "spent_total")
@@ -24,6 +27,18 @@ _READ = (
     *(f"system_ref__{name}" for name in DETAIL_FIELDS),
 )
 _FIRST_DETAIL = len(_READ) - len(DETAIL_FIELDS)
+
+# What survivorship needs of refs in a table, and the SQL for it over `ref` and its `system`.
+DETAIL_SCHEMA = pa.schema(
+    [(name, pa.date32() if blank is None else pa.string()) for name, blank in _BLANKS.items()]
+)
+FACTS_AND_DETAILS = pa.schema([*(FACT_SCHEMA.field(name) for name in facts()), *DETAIL_SCHEMA])
+REF_COLUMNS = {
+    "system_rank": "system.rank",
+    "updated_at": moment("ref.updated_at"),
+    "created_at": moment("ref.created_at"),
+    "last_purchased_at": moment("ref.last_purchased_at"),
+}
 
 
 def golden_of(mappings: Sequence[Mapping], pins: Iterable[GoldenPin]) -> dict[str, Golden]:

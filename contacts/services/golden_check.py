@@ -1,15 +1,27 @@
 """Finds and repairs stored golden values that are not what the System Refs say."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
+import duckdb
+import pyarrow as pa
+from django.conf import settings
 from django.db import connection, transaction
 
+from contacts.columnar import read_table
 from contacts.models import Contact
 from contacts.models.person_details import DETAIL_FIELDS
-from contacts.services.golden import golden_rows, refresh_golden
+from contacts.services.golden import (
+    DETAIL_SCHEMA,
+    FACTS_AND_DETAILS,
+    REF_COLUMNS,
+    golden_rows,
+    refresh_golden,
+)
+from contacts.survivorship_tables import MEMBER_SCHEMA, PIN_SCHEMA, golden_table
 
-CONTACTS_AT_ONCE = 2_000
+CONTACTS_AT_ONCE = 50_000  # to look at: with their refs a hundred megabytes
+REPAIRED_AT_ONCE = 2_000
 
 
 def _differs(name: str) -> str:
@@ -29,6 +41,25 @@ WHERE {" OR ".join(_differs(name) for name in DETAIL_FIELDS)} ORDER BY c.id
 _SHARED = (
     "SELECT contact_id FROM contacts_mapping GROUP BY contact_id HAVING count(*) > 1 ORDER BY contact_id"
 )
+_MEMBERS = f"""
+SELECT mapping.contact_id, mapping.system_ref_id, mapping.is_primary,
+    {", ".join(REF_COLUMNS.get(name, f"ref.{name}") for name in FACTS_AND_DETAILS.names)}
+FROM contacts_mapping mapping
+JOIN contacts_systemref ref ON ref.id = mapping.system_ref_id
+JOIN contacts_ticketsystem system ON system.id = ref.system_id
+WHERE mapping.contact_id BETWEEN %s AND %s AND mapping.contact_id IN (
+    SELECT contact_id FROM contacts_mapping WHERE contact_id BETWEEN %s AND %s
+    GROUP BY contact_id HAVING count(*) > 1
+)
+"""
+_PINS = "SELECT contact_id, field, system_ref_id FROM contacts_goldenpin WHERE contact_id BETWEEN %s AND %s"
+_STORED = f"SELECT id, {', '.join(DETAIL_FIELDS)} FROM contacts_contact WHERE id BETWEEN %s AND %s"
+_STALE = f"""
+select contact_id from golden join stored using (contact_id)
+where {" or ".join(f"golden.{name} is distinct from stored.{name}" for name in DETAIL_FIELDS)}
+order by contact_id
+"""
+_LEADERLESS = "select contact_id from members group by contact_id having not bool_or(is_primary) order by 1"
 
 
 def stale_golden(progress: Callable[[int, int], None] | None = None) -> Iterator[int]:
@@ -40,11 +71,7 @@ def stale_golden(progress: Callable[[int, int], None] | None = None) -> Iterator
     shared = _ids(_SHARED)
     for start in range(0, len(shared), CONTACTS_AT_ONCE):
         ids = shared[start : start + CONTACTS_AT_ONCE]
-        stored = Contact.objects.filter(pk__in=ids).values_list("pk", *DETAIL_FIELDS)
-        stands = {pk: tuple(values) for pk, *values in stored}
-        for contact_id, values in golden_rows(ids):
-            if contact_id in stands and stands[contact_id] != values:
-                yield contact_id
+        yield from _stale_between(ids[0], ids[-1])
         if progress:
             progress(start + len(ids), len(shared))
 
@@ -53,10 +80,40 @@ def refresh_every_golden(now: datetime, progress: Callable[[int, int], None]) ->
     """Repair every stored golden value that differs; returns of how many Contacts, and how many differed."""
     repaired = 0
     stale = list(stale_golden(progress))
-    for start in range(0, len(stale), CONTACTS_AT_ONCE):
+    for start in range(0, len(stale), REPAIRED_AT_ONCE):
         with transaction.atomic():
-            repaired += refresh_golden(stale[start : start + CONTACTS_AT_ONCE], now=now)
+            repaired += refresh_golden(stale[start : start + REPAIRED_AT_ONCE], now=now)
     return {"contacts": Contact.objects.count(), "repaired": repaired}
+
+
+def _stale_between(first: int, last: int) -> list[int]:
+    """Of the Contacts with several refs between two GroupIDs."""
+    refs = read_table(_MEMBERS, pa.schema([*MEMBER_SCHEMA, *FACTS_AND_DETAILS]), [first, last] * 2)
+    pins = read_table(_PINS, PIN_SCHEMA, [first, last])
+    stored = read_table(
+        _STORED, pa.schema([MEMBER_SCHEMA.field("contact_id"), *DETAIL_SCHEMA]), [first, last]
+    )
+    members = refs.select(MEMBER_SCHEMA.names)
+    golden = golden_table(
+        members, refs.drop_columns(["contact_id", "is_primary"]), pins, threads=settings.GROUPING_THREADS
+    )
+    with duckdb.connect(":memory:") as con:
+        for name, table in (("golden", golden), ("stored", stored), ("members", members)):
+            con.register(name, table)
+        stale = con.execute(_STALE).fetchall()
+        leaderless = con.execute(_LEADERLESS).fetchall()
+    return [row[0] for row in stale] + _stale_among([row[0] for row in leaderless])
+
+
+def _stale_among(contact_ids: Sequence[int]) -> list[int]:
+    """One by one: Contacts that lack a primary, as none should."""
+    stored = Contact.objects.filter(pk__in=contact_ids).values_list("pk", *DETAIL_FIELDS)
+    stands = {pk: tuple(values) for pk, *values in stored}
+    return [
+        contact_id
+        for contact_id, values in golden_rows(contact_ids)
+        if contact_id in stands and stands[contact_id] != values
+    ]
 
 
 def _ids(sql: str) -> list[int]:

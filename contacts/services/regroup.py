@@ -16,6 +16,7 @@ from contacts.grouping.model import Model
 from contacts.grouping.records import Decision, Grouping
 from contacts.models import GroupingRun, ModelVersion, SystemRef
 from contacts.services.brake import hold, look
+from contacts.services.first_placements import refs_at_once, write_first_placements
 from contacts.services.grouping_input import GroupingInput, read_input
 from contacts.services.grouping_links import write_links
 from contacts.services.grouping_model import active_version, freeze, is_due, load_model, store_model
@@ -150,6 +151,9 @@ def _write(
     for change_sets, refs in _chunks(plan.change_sets()):
         waiting += len(write_changes(change_sets, pairs=pairs, run=run, now=now))
         advance(refs)
+    for placements in plan.first_placements(refs_at_once()):
+        waiting += len(write_first_placements(placements, run=run, now=now))
+        advance(placements.num_rows)
     write_links(grouping.links, version=run.model_version, progress=advance)
     advance(total - done)
     return waiting

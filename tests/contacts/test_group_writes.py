@@ -13,6 +13,7 @@ from contacts.group_plan import Plan
 from contacts.models import Contact, GoldenPin, GroupAlias, Mapping, Move, SystemRef
 from contacts.models.mapping import PrimaryBy
 from contacts.services.check_invariants import check_invariants
+from contacts.services.first_placements import write_first_placements
 from contacts.services.golden import refresh_golden
 from contacts.services.grouping_input import read_input
 from contacts.services.regroup_writes import write_changes
@@ -42,6 +43,8 @@ def carry_out(groups: dict[int, int], *, at_once: int = 1, pairs=()) -> int:
         change_sets = list(plan.change_sets())
         for start in range(0, len(change_sets), at_once):
             write_changes(change_sets[start : start + at_once], pairs=pairs, run=None, now=NOW)
+        for placements in plan.first_placements(at_once):
+            write_first_placements(placements, run=None, now=NOW)
         return plan.counts.changing_refs
 
 

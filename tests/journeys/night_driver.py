@@ -25,7 +25,7 @@ from django.utils import timezone  # noqa: E402
 from benchmarks.population import make_population  # noqa: E402
 from contacts.models import Contact, GoldenPin, GroupAlias, GroupDecision, Link, Mapping, SystemRef  # noqa: E402
 from contacts.models.person_details import DETAIL_FIELDS  # noqa: E402
-from contacts.services import grouping_links, regroup  # noqa: E402
+from contacts.services import first_placements, grouping_links, regroup  # noqa: E402
 from contacts.services.check_invariants import check_invariants  # noqa: E402
 from contacts.services.systems import add_business_unit, add_ticket_system  # noqa: E402
 from sync.models import NightRun  # noqa: E402
@@ -38,6 +38,7 @@ BY_DAY = FIRST_NIGHT + dt.timedelta(hours=10)
 SECOND_NIGHT = FIRST_NIGHT + dt.timedelta(days=1)
 # Small enough that a night over a few refs has many transactions, and many places to die in between.
 regroup.REFS_AT_ONCE = 15
+first_placements.REFS_AT_ONCE = first_placements.REFS_AT_ONCE_EMBEDDED = 15
 grouping_links.LINKS_AT_ONCE = 20
 
 
