@@ -63,7 +63,7 @@ def test_rules_are_ordered_tried_and_saved_by_keyboard_alone(browser, systems, m
         Select(places[number]).select_by_visible_text(system.name)
     press(browser, "up-1")
     browser.waits_for(lambda _: rows(browser, 2)[0] == "Order of the systems")
-    browser.waits_for(lambda d: d.switch_to.active_element.get_attribute("value") == "down-0")
+    assert browser.driver.find_element(By.CSS_SELECTOR, "[autofocus]").get_attribute("value") == "down-0"
     press(browser, "try")
     browser.waits_for(lambda _: "Major before Minor" in said(browser))
     assert f"{contact.pk}" in said(browser)
