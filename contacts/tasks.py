@@ -1,8 +1,8 @@
-"""What the background cluster does for imports, dry runs and primary rules; each task may run twice."""
+"""What the background cluster does: imports, dry runs, estimates, primary rules; each task may run twice."""
 
 from django.utils import timezone
 
-from contacts.services import jobs, primary_runs, rule_trials
+from contacts.services import estimate, jobs, primary_runs, rule_trials
 
 
 def check_import(*, job_id: int) -> None:
@@ -20,11 +20,20 @@ def try_rules(*, trial_id: int) -> None:
     rule_trials.run_trial(trial_id, clock=timezone.now)
 
 
+def estimate_model(*, estimate_id: int) -> None:
+    """Learn the weights of the grouping model, as a person asked for it."""
+    estimate.run_estimate(estimate_id, clock=timezone.now)
+
+
 def apply_primary_rules(*, run_id: int) -> str:
     """Apply the primary rules, as a person asked for it by day."""
     return primary_runs.apply_filed_run(run_id, now=timezone.now())
 
 
 def resume_jobs() -> int:
-    """Take up imports and dry runs that a killed process left behind; by schedule."""
-    return jobs.resume_imports(clock=timezone.now) + rule_trials.resume_trials(clock=timezone.now)
+    """Take up imports, dry runs and estimates that a killed process left behind; by schedule."""
+    return (
+        jobs.resume_imports(clock=timezone.now)
+        + rule_trials.resume_trials(clock=timezone.now)
+        + estimate.resume_estimates(clock=timezone.now)
+    )

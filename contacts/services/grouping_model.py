@@ -1,25 +1,54 @@
-"""Keeps the frozen grouping model: freezes a new version when one is due, gives back the active one."""
+"""Keeps the frozen grouping model: freezes versions, gives back the one in force, puts another in force."""
 
 import hashlib
 import hmac
 import json
 from collections.abc import Iterable, Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser, User
 from django.db import transaction
 from django.db.models import Exists, Max, OuterRef
 
 from contacts.bulk import insert_rows
 from contacts.columnar import read_table
 from contacts.grouping.candidates import BAD_KEY_SCHEMA, KeyKind
-from contacts.grouping.model import FREQUENCY_SCHEMA, Model, freeze_model
-from contacts.models import BadKey, GroupingRun, Link, ModelVersion, TermFrequency
+from contacts.grouping.model import FREQUENCY_SCHEMA, PRESET_HOUSEHOLD_PRIOR, Model, freeze_model
+from contacts.models import (
+    BadKey,
+    GroupingRun,
+    Link,
+    ModelVersion,
+    Organisation,
+    SystemRef,
+    TermFrequency,
+)
+from contacts.permissions import sees_every_system
 
 # A version serves until there are twice or half as many refs as it was frozen for: the prior is 1.4 / N.
 MOST_GROWTH = 2.0
+# Values come and go: after so long the frequencies are learnt anew.
+REFRESHED_AFTER = timedelta(days=7)
+# What an estimate learnt, and a refresh keeps; frequencies, bad keys and the population are learnt anew.
+LEARNT = ("weights", "partners", "rare_holders", "names_suffice", "join_weight", "review_weight")
+
+
+class CannotActivate(Exception):
+    """Says, in words for the person at the screen, why a version was not put in force."""
+
+
+class MayNotActivate(CannotActivate):
+    """The model decides about the records of every system: who changes it may see them all."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "The model is the same for every system, so only someone who may see the records of all of them"
+            " can change it."
+        )
 
 
 def active_version() -> ModelVersion | None:
@@ -30,13 +59,20 @@ def active_version() -> ModelVersion | None:
     return version
 
 
-def is_due(population: int) -> bool:
-    """Whether a new version has to be frozen before a run over so many refs."""
+def is_due(population: int, *, now: datetime | None = None) -> bool:
+    """Whether a new version has to be frozen before a run over so many refs.
+
+    With `now` also whether the one in force is older than REFRESHED_AFTER, as the night asks.
+    """
     version = active_version()
-    if version is None:
+    if version is None or not _fits(version, population):
         return True
+    return now is not None and version.created_at <= now - REFRESHED_AFTER
+
+
+def _fits(version: ModelVersion, population: int) -> bool:
     frozen_for = max(version.population, 1)
-    return not frozen_for / MOST_GROWTH <= max(population, 1) <= frozen_for * MOST_GROWTH
+    return frozen_for / MOST_GROWTH <= max(population, 1) <= frozen_for * MOST_GROWTH
 
 
 def load_model(version: ModelVersion) -> Model:
@@ -60,47 +96,131 @@ def load_model(version: ModelVersion) -> Model:
 def freeze(refs: pa.Table, *, default_country: str, extra_kinds: Iterable[KeyKind] = ()) -> Model:
     """What these refs teach, as the model after the newest version; nothing is stored.
 
+    Weights that the version in force had learnt stay as they are.
     `extra_kinds`: the kinds of key that the managers' own rules need (grouping.rules.key_kinds).
     """
-    newest = ModelVersion.objects.aggregate(newest=Max("number"))["newest"] or 0
-    return freeze_model(
+    model = freeze_model(
         refs,
-        version=newest + 1,
+        version=_next_number(),
         hash_key=_hash_key(),
         default_country=default_country,
         extra_kinds=extra_kinds,
         memory_limit=settings.GROUPING_MEMORY,
         threads=settings.GROUPING_THREADS,
     )
+    return _with_learnt_weights(model)
+
+
+def _with_learnt_weights(model: Model) -> Model:
+    standing = ModelVersion.objects.filter(is_active=True).first()
+    if standing is None or not standing.settings.get("weights"):
+        return model
+    kept = {name: standing.settings[name] for name in LEARNT if name in standing.settings}
+    if model.household_prior == PRESET_HOUSEHOLD_PRIOR:  # these refs say nothing of households
+        kept["household_prior"] = standing.settings["household_prior"]
+    return replace(model, **kept)
 
 
 @transaction.atomic
-def store_model(model: Model, *, now: datetime) -> ModelVersion:
-    """Keep a frozen model and put it in force. The key of its hashes stays out of the database."""
+def store_model(
+    model: Model,
+    *,
+    now: datetime,
+    source: ModelVersion.Source | None = None,
+    reason: str = "",
+    differences: dict[str, Any] | None = None,
+    by: User | None = None,
+    in_force: bool = True,
+) -> ModelVersion:
+    """Keep a frozen model, under the next free number, and put it in force unless it is only proposed.
+
+    The key of its hashes stays out of the database.
+    """
+    _one_at_a_time()
     values = json.loads(model.to_json())
     del values["hash_key"]
-    ModelVersion.objects.filter(is_active=True).update(is_active=False)
+    if in_force:
+        ModelVersion.objects.filter(is_active=True).update(is_active=False)
+    number = max(model.version, _next_number())
     version = ModelVersion.objects.create(
-        number=model.version,
-        is_active=True,
+        number=number,
+        is_active=in_force,
         population=model.population,
-        settings=values | {"key_check": _key_check()},
+        settings=values | {"version": number, "key_check": _key_check()},
+        source=source or (ModelVersion.Source.REFRESH if model.weights else ModelVersion.Source.PRESET),
+        reason=reason,
+        differences=differences or {},
+        by=by,
         created_at=now,
+        activated_at=now if in_force else None,
     )
     insert_rows(TermFrequency, ["model_version", *FREQUENCY_SCHEMA.names], _rows(version, model.frequencies))
     insert_rows(BadKey, ["model_version", *BAD_KEY_SCHEMA.names], _rows(version, model.bad_keys))
     return version
 
 
+def check_may_activate(by: User | AnonymousUser) -> None:
+    """Raises MayNotActivate."""
+    if not (by.has_perm("contacts.change_modelversion") and sees_every_system(by)):
+        raise MayNotActivate
+
+
+@transaction.atomic
+def activate_version(version: ModelVersion, *, by: User | None, now: datetime) -> ModelVersion:
+    """Put a kept version in force; the next run is a full one with it. Again changes nothing.
+
+    `by` is None for the operator at the console. Raises CannotActivate.
+    """
+    if by is not None:
+        check_may_activate(by)
+    _one_at_a_time()
+    version = ModelVersion.objects.select_for_update().get(pk=version.pk)
+    if version.is_active:
+        return version
+    _refuse_unfit(version)
+    ModelVersion.objects.filter(is_active=True).update(is_active=False)
+    version.is_active, version.activated_at = True, now
+    version.by = by or version.by
+    version.save(update_fields=["is_active", "activated_at", "by"])
+    return version
+
+
+def _refuse_unfit(version: ModelVersion) -> None:
+    refs = SystemRef.objects.count()
+    if not _fits(version, refs):
+        raise CannotActivate(
+            f"{version} was made for {version.population:,} System Refs and there are {refs:,} now."
+            " Estimate again."
+        )
+    if version.settings.get("key_check") != _key_check():
+        raise CannotActivate(f"The deployment's secret has changed since {version} was made. Estimate again.")
+    if version.activated_at and not version.frequencies.exists():
+        raise CannotActivate(
+            f"What {version} had learnt of frequent values is no longer kept. Estimate again."
+        )
+
+
+def _one_at_a_time() -> None:
+    Organisation.load()
+    Organisation.objects.select_for_update().get()
+
+
+def _next_number() -> int:
+    return (ModelVersion.objects.aggregate(newest=Max("number"))["newest"] or 0) + 1
+
+
 @transaction.atomic
 def prune_models() -> int:
     """Drop versions that nothing names any more, and what older ones learnt; returns how many went.
 
-    A version that a link or a run names keeps its row: its weights explain them.
+    A version that a link or a run names keeps its row: its weights explain them. The newest proposal waits
+    for its manager.
     """
+    proposals = ModelVersion.objects.filter(activated_at=None, source=ModelVersion.Source.ESTIMATE)
     idle = ModelVersion.objects.filter(is_active=False).exclude(
         Exists(Link.objects.filter(model_version=OuterRef("pk")))
     )
+    idle = idle.exclude(pk__in=list(proposals.order_by("-number").values_list("pk", flat=True)[:1]))
     TermFrequency.objects.filter(model_version__in=idle).delete()
     BadKey.objects.filter(model_version__in=idle).delete()
     dropped, _by_model = idle.exclude(
