@@ -6,11 +6,14 @@ from django_q.models import OrmQ
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from contacts.group_brake import Blame, Example, Held
+from contacts.models import GroupingRun, ModelVersion
 from contacts.permissions import SystemRight, grant
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
 from sync.models import NightRun
+from sync.services.release_night import RELEASE_TASK
 
-from ..factories import MappingFactory, UserFactory
+from ..factories import MappingFactory, SystemRefFactory, UserFactory
 from ..factories.nights import NightRunFactory, NightStepFactory
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.browser]
@@ -44,6 +47,40 @@ def test_a_manager_runs_the_night_and_follows_it_without_a_reload(browser):
     NightRun.objects.update(state="done", finished_at=timezone.now())
     browser.waits_for(lambda _driver: "1,234" in said(browser))
     assert "25 %" not in said(browser)
+    assert browser.complaints() == []
+
+
+def test_a_manager_sees_why_the_night_is_held_and_lets_it_go_on(browser):
+    manager = UserFactory(role=CRM_MANAGERS)
+    ref = SystemRefFactory(email="pat.stanley@gmail.example")
+    grant(manager, SystemRight.VIEW, on=ref.system)
+    held = Held(
+        established=900, joined=0, may_join=50, too_large=1, largest=500, may_hold=30, alike=0,
+        blames=[Blame("email", "email", 500, [ref.pk], [ref.system_id])],
+        examples=[Example(500, 0, [ref.pk])],
+    )  # fmt: skip
+    grouping = GroupingRun.objects.create(
+        model_version=ModelVersion.objects.create(
+            number=1, population=1, settings={}, created_at=timezone.now()
+        ),
+        started_at=timezone.now(),
+        finished_at=timezone.now(),
+        held=held.as_json(),
+    )
+    run = NightRunFactory(state="held", held_grouping=grouping)
+    NightStepFactory(run=run, name="Group System Refs", state="held", error=held.reasons[0])
+    browser.sign_in(manager)
+    browser.complaints()
+
+    browser.open("/admin/sync/nightrun/")
+    browser.driver.find_element(By.LINK_TEXT, "See why").click()
+    browser.waits_for(lambda _: "pat.stanley@gmail.example" in said(browser))
+    browser.driver.find_element(By.LINK_TEXT, "Let it go on …").click()
+    browser.waits_for(lambda driver: driver.find_element(By.XPATH, "//button[text()='Let it go on']")).click()
+
+    browser.waits_for(lambda _: "goes on as soon as the cluster takes it" in said(browser))
+    assert f"by {manager.username}" in said(browser)
+    assert [task.task["func"] for task in OrmQ.objects.all()] == [RELEASE_TASK]
     assert browser.complaints() == []
 
 
