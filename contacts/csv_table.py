@@ -11,7 +11,7 @@ from contacts.row_blocks import Block, FileRefused, LineBlock, Row, RowBlock, re
 
 DELIMITERS = ",;\t|"
 LONGEST_LINE = 1_000_000  # characters; a longer one is a broken file and would fill the memory
-_BLOCK = 1 << 20  # characters
+_BLOCK = 1 << 18  # characters: some thousand rows
 
 
 class _LineTooLong(Exception):
