@@ -64,6 +64,7 @@ class RuleSetAdmin(ModelAdmin):
         view = self.admin_site.admin_view
         return [
             path("", view(self.editor_view), name="contacts_ruleset_changelist"),
+            path("add/", view(self.add_view), name="contacts_ruleset_add"),
             path("versions/", view(self.versions_view), name="contacts_ruleset_versions"),
             path("trials/<int:trial_id>/", view(self.trial_view), name="contacts_ruleset_trial"),
             path(
@@ -72,6 +73,11 @@ class RuleSetAdmin(ModelAdmin):
                 name="contacts_ruleset_trial_progress",
             ),
         ]
+
+    def add_view(self, request: HttpRequest, form_url: str = "", extra_context: Any = None) -> HttpResponse:
+        """A version is added by editing the one in force."""
+        self._check_may_see(request)
+        return redirect(HOME)
 
     def editor_view(self, request: HttpRequest) -> HttpResponse:
         """The rules in force to be edited, or a version or dry run taken up; a POST tries or saves them."""

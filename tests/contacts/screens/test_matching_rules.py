@@ -97,6 +97,7 @@ def test_who_sees_every_system_gets_the_editor_with_the_rules_in_force(client, r
     titles = [form["title"].value() for form in page.context["editor"].shown_rules]
     assert titles[:3] == [rule.title for rule in DEFAULT_RULES]
     assert b"Try these rules" in page.content
+    assert client.get(reverse("admin:contacts_ruleset_add")).url == EDITOR
 
 
 @pytest.mark.req("R-MDB-16")
