@@ -41,6 +41,9 @@ from contacts.grouping.rules import (
 )
 from contacts.grouping.score import score_pairs
 
+# Raised with every change of the engine that can decide a pair otherwise: the next run is then a full one.
+CODE = 2
+
 
 @dataclass(frozen=True)
 class Terms:
@@ -151,3 +154,21 @@ def _normalised(refs: pa.Table, terms: Terms) -> Iterator[tuple[duckdb.DuckDBPyC
         refuse_repeats(con)
         blank_poisoned(con, terms.model.bad_keys)
         yield con, columns
+
+
+def redecide(links: pa.Table, settled: pa.Table) -> pa.Table:
+    """`links` with the decisions that `recluster` came to; pairs that it did not have stay as they are."""
+    with duckdb.connect(":memory:") as con:
+        con.register("links", links)
+        con.register("settled", settled.select(["left_id", "right_id", "decision", "guard"]))
+        return (
+            con.sql("""
+                select links.* replace (
+                    coalesce(settled.decision, links.decision) as decision,
+                    if(settled.decision is null, links.guard, settled.guard) as guard
+                )
+                from links left join settled using (left_id, right_id) order by left_id, right_id
+            """)
+            .to_arrow_table()
+            .cast(LINK_SCHEMA)
+        )

@@ -18,7 +18,7 @@ class GroupDecisionQuerySet(models.QuerySet):
 
     def pending(self) -> "GroupDecisionQuerySet":
         """Decisions that no run has looked at since they were made or lifted."""
-        return self.filter(Q(until=None, is_applied=False) | Q(until__isnull=False, is_applied=True))
+        return self.filter(Q(until=None, applied=None) | Q(until__isnull=False, applied__isnull=False))
 
 
 class GroupDecision(models.Model):
@@ -35,9 +35,6 @@ class GroupDecision(models.Model):
     reason = models.CharField(max_length=300, blank=True, default="")
     since = models.DateTimeField()
     until = models.DateTimeField(null=True, blank=True, help_text="When it was lifted.")
-    is_applied = models.BooleanField(
-        default=False, editable=False, help_text="Whether the last grouping run went by it."
-    )
 
     objects = GroupDecisionQuerySet.as_manager()
 

@@ -8,6 +8,10 @@ class GroupingRunQuerySet(models.QuerySet):
         """Runs that came to an end; one that was cut off was carried on by a later one."""
         return self.exclude(finished_at=None)
 
+    def last_full(self) -> "GroupingRun | None":
+        """The last run over all System Refs that began to write; without an end it was cut off."""
+        return self.filter(is_full=True, held={}).order_by("-pk").first()
+
 
 class GroupingRun(models.Model):
     """Moves and links point at the run that made them.

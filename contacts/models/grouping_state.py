@@ -1,4 +1,4 @@
-"""What grouping knows of each System Ref: what it was like when it was grouped last, and who has to be again."""
+"""What grouping keeps of each System Ref: what it was like when grouped last, and who has to be again."""
 
 from django.db import models
 from django.db.models import Q
@@ -20,13 +20,15 @@ class PendingRef(models.Model):
         return f"ref {self.system_ref_id}"
 
 
-class GroupedRefQuerySet(models.QuerySet):
-    def sharing(self, keys: dict[str, list[int]]) -> "GroupedRefQuerySet":
-        """Those that hold one of the keys: numbers by KEY_FIELDS or "content"."""
-        shares = Q(pk__in=[])
-        for field, numbers in keys.items():
-            shares |= Q(**{f"{field}__in": numbers})
-        return self.filter(shares)
+class AppliedDecision(models.Model):
+    """A group decision that the last grouping run went by; apart, so that only runs write it."""
+
+    decision = models.OneToOneField(
+        "contacts.GroupDecision", on_delete=models.CASCADE, primary_key=True, related_name="applied"
+    )
+
+    def __str__(self) -> str:
+        return f"decision {self.decision_id}"
 
 
 def _slot() -> models.BigIntegerField:
@@ -60,8 +62,6 @@ class GroupedRef(models.Model):
     key_14 = _slot()
     key_15 = _slot()
     key_16 = _slot()
-
-    objects = GroupedRefQuerySet.as_manager()
 
     class Meta:
         indexes = [

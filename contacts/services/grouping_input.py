@@ -1,8 +1,12 @@
 """Reads what a grouping run needs, as Arrow tables: refs, the mapping as it stands, decisions, exclusions."""
 
+import json
+from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import pyarrow as pa
+from django.db import connection
 
 from contacts.columnar import moment, read_table
 from contacts.group_plan import ORDER_SCHEMA, STANDING_SCHEMA
@@ -36,29 +40,34 @@ def read_input() -> GroupingInput:
     The mapping is read before the refs: what is placed in between looks unplaced, is found so when it is to
     be written, and waits for the next run.
     """
-    standing = read_table(
-        "SELECT system_ref_id, contact_id, is_primary, primary_by = %s FROM contacts_mapping",
-        STANDING_SCHEMA,
-        [PrimaryBy.HAND.value],
-    )
     return GroupingInput(
-        standing=standing,
+        standing=read_standing(),
         refs=read_refs(),
         decisions=standing_decisions(),
-        excluded_systems=frozenset(
-            TicketSystem.objects.filter(is_matched_across=False).values_list("pk", flat=True)
-        ),
+        excluded_systems=excluded_systems(),
         default_country=Organisation.load().default_country,
     )
 
 
-def read_refs() -> pa.Table:
-    """Every System Ref with what the engine looks at and what orders refs."""
+def read_standing(ref_ids: Collection[int] | None = None) -> pa.Table:
+    """STANDING_SCHEMA of these refs that are placed, or of all."""
+    condition, params = only("system_ref_id", ref_ids)
+    return read_table(
+        f"SELECT system_ref_id, contact_id, is_primary, primary_by = %s FROM contacts_mapping{condition}",
+        STANDING_SCHEMA,
+        [PrimaryBy.HAND.value, *params],
+    )
+
+
+def read_refs(ref_ids: Collection[int] | None = None) -> pa.Table:
+    """These System Refs, or all, with what the engine looks at and what orders refs."""
     columns = ", ".join(_COLUMNS.get(name, f"ref.{name}") for name in _SCHEMA.names)
+    condition, params = only("ref.id", ref_ids)
     return read_table(
         f"SELECT {columns} FROM contacts_systemref ref"
-        " JOIN contacts_ticketsystem system ON system.id = ref.system_id",
+        f" JOIN contacts_ticketsystem system ON system.id = ref.system_id{condition}",
         _SCHEMA,
+        params,
     )
 
 
@@ -69,3 +78,23 @@ def standing_decisions() -> Decisions:
     for kind, left, right in rows:
         pairs[kind].append((left, right))
     return Decisions(must=pairs[GroupDecision.Kind.MUST], never=pairs[GroupDecision.Kind.NEVER])
+
+
+def excluded_systems() -> frozenset[int]:
+    """The systems whose refs join refs of their own system only."""
+    return frozenset(TicketSystem.objects.filter(is_matched_across=False).values_list("pk", flat=True))
+
+
+def among(column: str, numbers: Collection[int]) -> tuple[str, list[Any]]:
+    """SQL and its parameter: the column is one of these numbers, however many there are."""
+    if connection.vendor == "postgresql":
+        return f"{column} = ANY(%s::bigint[])", [list(numbers)]
+    return f"{column} IN (SELECT value FROM json_each(%s))", [json.dumps(list(numbers))]
+
+
+def only(column: str, ref_ids: Collection[int] | None) -> tuple[str, list[Any]]:
+    """SQL to follow a FROM: the column is one of these refs; None: any."""
+    if ref_ids is None:
+        return "", []
+    condition, params = among(column, ref_ids)
+    return f" WHERE {condition}", params

@@ -1,6 +1,6 @@
 """Writes the engine's links as the difference against those that stand."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 import duckdb
 import pyarrow as pa
@@ -10,9 +10,20 @@ from django.db import transaction
 from contacts.bulk import insert_rows, update_rows
 from contacts.columnar import read_table
 from contacts.models import Link, ModelVersion, SystemRef
+from contacts.services.grouping_input import among
 
 LINKS_AT_ONCE = 5_000
-_VALUES = ("decision", "rule", "guard", "weight", "household", "evidence", "model_version")
+_VALUES = (
+    "decision",
+    "rule",
+    "guard",
+    "weight",
+    "household",
+    "evidence",
+    "is_joinable",
+    "is_forgiven",
+    "model_version",
+)
 _STANDING_SCHEMA = pa.schema(
     [
         ("pk", pa.int64()),
@@ -24,29 +35,41 @@ _STANDING_SCHEMA = pa.schema(
         ("weight", pa.float64()),
         ("household", pa.float64()),
         ("evidence", pa.string()),
+        ("is_joinable", pa.bool_()),
+        ("is_forgiven", pa.bool_()),
         ("model_version", pa.int64()),
     ]
 )
 # The evidence is compared by its digest: at a million refs the texts would fill the memory twice.
 _STANDING = """
-SELECT id, left_id, right_id, decision, rule, guard, weight, household, md5(evidence), model_version_id
+SELECT id, left_id, right_id, decision, rule, guard, weight, household, md5(evidence), is_joinable,
+    is_forgiven, model_version_id
 FROM contacts_link
 """
 _DIFFERENCE = """
 select pk, links.left_id, links.right_id, links.decision, links.rule, links.guard, links.weight,
-    links.household, links.evidence, $version
+    links.household, links.evidence, links.is_joinable, links.is_forgiven, $version
 from links left join standing using (left_id, right_id)
 where pk is null or links.decision <> standing.decision or links.rule <> standing.rule
     or links.guard <> standing.guard or links.weight <> standing.weight
     or links.household <> standing.household or md5(links.evidence) <> standing.evidence
+    or links.is_joinable <> standing.is_joinable or links.is_forgiven <> standing.is_forgiven
     or standing.model_version <> $version
 order by links.left_id, links.right_id
 """
 _GONE = "select pk from standing anti join links using (left_id, right_id) order by pk"
 
 
-def write_links(links: pa.Table, *, version: ModelVersion, progress: Callable[[int], None]) -> int:
+def write_links(
+    links: pa.Table,
+    *,
+    version: ModelVersion,
+    progress: Callable[[int], None],
+    of: Collection[int] | None = None,
+) -> int:
     """Make the stored links those of this run; returns how many rows were written or removed.
+
+    `of`: only links with an end among these refs are looked at, and `links` are all there should be of them.
 
     In transactions of a few thousand rows, so it may be cut off anywhere: the next run finds the rest.
     `progress` is told how many more rows are done. Links of refs that have gone since are left out.
@@ -55,7 +78,7 @@ def write_links(links: pa.Table, *, version: ModelVersion, progress: Callable[[i
     with duckdb.connect(":memory:") as con:
         con.execute(f"set memory_limit = '{settings.GROUPING_MEMORY}'; set enable_progress_bar = false")
         con.register("links", _without_nulls(links))
-        con.register("standing", read_table(_STANDING, _STANDING_SCHEMA))
+        con.register("standing", _standing(of))
         for batch in _batches(con, _GONE, {}):
             written += _delete([row[0] for row in batch])
             progress(len(batch))
@@ -63,6 +86,35 @@ def write_links(links: pa.Table, *, version: ModelVersion, progress: Callable[[i
             written += _write(batch)
             progress(len(batch))
     return written
+
+
+def redecide_links(redecided: pa.Table) -> None:
+    """Give standing links the decision and guard that `redecided` (LINK_SCHEMA) says."""
+    for start in range(0, redecided.num_rows, LINKS_AT_ONCE):
+        chunk = redecided.slice(start, LINKS_AT_ONCE)
+        wanted = {
+            (row["left_id"], row["right_id"]): (row["decision"], row["guard"] or "")
+            for row in chunk.select(["left_id", "right_id", "decision", "guard"]).to_pylist()
+        }
+        with transaction.atomic():
+            stand = Link.objects.filter(left__in={left for left, _right in wanted})
+            update_rows(
+                Link,
+                ["decision", "guard"],
+                [
+                    (*wanted[left, right], pk)
+                    for pk, left, right in stand.values_list("pk", "left_id", "right_id")
+                    if (left, right) in wanted
+                ],
+            )
+
+
+def _standing(of: Collection[int] | None) -> pa.Table:
+    if of is None:
+        return read_table(_STANDING, _STANDING_SCHEMA)
+    left, params = among("left_id", of)
+    right, _ = among("right_id", of)
+    return read_table(f"{_STANDING} WHERE {left} OR {right}", _STANDING_SCHEMA, params * 2)
 
 
 def _without_nulls(links: pa.Table) -> pa.Table:

@@ -1,7 +1,6 @@
-"""A grouping run: the engine over all System Refs, and the mapping made to say what it found."""
+"""A grouping run: the engine over the System Refs, and the mapping made to say what it found."""
 
 import time
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
@@ -11,15 +10,17 @@ from django.conf import settings
 
 from contacts.exclusive import exclusive
 from contacts.group_plan import ChangeSet, Plan
-from contacts.grouping.engine import group
-from contacts.grouping.model import Model
-from contacts.grouping.records import Decision, Grouping
-from contacts.models import GroupingRun, ModelVersion, SystemRef
+from contacts.grouping.records import Decision
+from contacts.grouping.rules import key_kinds
+from contacts.models import Contact, GroupingRun, Link, ModelVersion, SystemRef
 from contacts.services.brake import hold, look
 from contacts.services.first_placements import refs_at_once, write_first_placements
-from contacts.services.grouping_input import GroupingInput, read_input
-from contacts.services.grouping_links import write_links
-from contacts.services.grouping_model import active_version, freeze, is_due, load_model, store_model
+from contacts.services.grouping_found import Found, find_among_all, find_among_changes
+from contacts.services.grouping_input import read_input
+from contacts.services.grouping_links import redecide_links, write_links
+from contacts.services.grouping_model import freeze, is_due, store_model
+from contacts.services.grouping_state import settle_pending, write_keys
+from contacts.services.matching_rules import rules_in_force
 from contacts.services.regroup_writes import write_changes
 
 REFS_AT_ONCE = 2_000  # a transaction of well under a second, also on SQLite
@@ -32,10 +33,10 @@ Progress = Callable[[int, int], None]  # rows written so far, and of how many
 class Regrouped:
     """What a run found and did.
 
-    `refs` were looked at, `contacts` are the groups found. `joined` and `split` balance: contacts = contacts
-    before + refs placed - joined + split (group_plan.Counts). `held`: pairs kept back, for review or by a
-    guard. `waiting`: refs that changed places while the run was at work; the next run takes them. Seconds are
-    those of the engine alone and of the whole run.
+    `refs` were looked at; `contacts` there are now. `joined` and `split` balance: contacts = contacts
+    before + refs placed - joined + split (group_plan.Counts). `held`: pairs kept back in all, for review or
+    by a guard. `waiting`: refs that changed places while the run was at work; the next run takes them.
+    Seconds are those of the engine alone and of the whole run.
     """
 
     refs: int
@@ -49,41 +50,38 @@ class Regrouped:
 
 
 def regroup(
-    *, now: datetime, full: bool = True, dry_run: bool = False, progress: Progress | None = None
+    *, now: datetime, full: bool = False, dry_run: bool = False, progress: Progress | None = None
 ) -> Regrouped:
-    """Group all System Refs and write what differs from the mapping that stands.
+    """Group what changed since the last run, or all System Refs, and write what differs from what stands.
 
-    One at a time: raises AlreadyRunning. Written in transactions that each leave everything whole, so it may
-    be killed anywhere; the next run does the rest, and a run with nothing to do writes only its own record.
-    A dry run counts the same and writes nothing. Raises HeldByBrake, before anything is written.
+    Both come to the same groups (ADR 0007); where only a full run will do, it is one. One at a time: raises
+    AlreadyRunning. Written in transactions that each leave everything whole, so it may be killed anywhere;
+    the next run does the rest, and a run with nothing to do writes only its own record. A dry run counts the
+    same and writes nothing. Raises HeldByBrake, before anything is written.
     """
     began = time.monotonic()
     with exclusive(GROUPING):
-        given = read_input()
-        version, model = _model(given, dry_run=dry_run, now=now)
-        engine_began = time.monotonic()
-        grouping = _group(given, model)
-        engine_seconds = time.monotonic() - engine_began
-        with _plan(given, grouping) as plan:
-            waiting = 0
-            run = None
-            if version is not None:
-                if held := look(plan, grouping.links, refs=given.refs):
-                    hold(held, is_full=full, version=version, now=now)
-                run = GroupingRun.objects.create(is_full=full, model_version=version, started_at=now)
-                waiting = _write(plan, grouping, given=given, run=run, now=now, progress=progress)
+        found = None if full else find_among_changes(now=now)
+        if found is None:
+            found = find_among_all(now=now, dry_run=dry_run)
+        before = Contact.objects.count()
+        with _plan(found) as plan:
+            run, waiting = None, 0
+            if not dry_run:
+                run = _begin(found, plan, now=now)
+                waiting = _write(found, plan, run=run, now=now, progress=progress)
             regrouped = Regrouped(
-                refs=grouping.partition.num_rows,
-                contacts=plan.counts.contacts,
+                refs=found.partition.num_rows,
+                contacts=before + plan.counts.placed - plan.counts.joined + plan.counts.split,
                 joined=plan.counts.joined,
                 split=plan.counts.split,
-                held=_held(grouping),
+                held=_held(found),
                 waiting=waiting,
-                engine_seconds=round(engine_seconds, 3),
+                engine_seconds=round(found.engine_seconds, 3),
                 seconds=round(time.monotonic() - began, 3),
             )
         if run is not None:
-            _finish(run, regrouped, grouping)
+            _finish(run, regrouped, found)
     return regrouped
 
 
@@ -93,53 +91,39 @@ def freeze_when_due(*, now: datetime) -> ModelVersion | None:
         if not is_due(SystemRef.objects.count()):
             return None
         given = read_input()
-        return store_model(freeze(given.refs, default_country=given.default_country), now=now)
+        kinds = key_kinds(rules_in_force().rules)
+        model = freeze(given.refs, default_country=given.default_country, extra_kinds=kinds)
+        return store_model(model, now=now)
 
 
-def _model(given: GroupingInput, *, dry_run: bool, now: datetime) -> tuple[ModelVersion | None, Model]:
-    """The version in force or, where that does not fit, a new one; a dry run stores none and names none."""
-    if is_due(given.refs.num_rows):
-        model = freeze(given.refs, default_country=given.default_country)
-        return (None if dry_run else store_model(model, now=now)), model
-    standing = active_version()
-    assert standing is not None  # else a new one were due
-    return (None if dry_run else standing), load_model(standing)
-
-
-def _group(given: GroupingInput, model: Model) -> Grouping:
-    return group(
-        given.refs,
-        model=model,
-        decisions=given.decisions,
-        excluded_systems=given.excluded_systems,
-        default_country=given.default_country,
-        memory_limit=settings.GROUPING_MEMORY,
-        threads=settings.GROUPING_THREADS,
-    )
-
-
-def _plan(given: GroupingInput, grouping: Grouping) -> Plan:
+def _plan(found: Found) -> Plan:
     return Plan(
-        grouping.partition,
-        standing=given.standing,
-        order=given.refs,
+        found.partition,
+        standing=found.standing,
+        order=found.refs,
         memory_limit=settings.GROUPING_MEMORY,
         threads=settings.GROUPING_THREADS,
     )
 
 
-def _write(
-    plan: Plan,
-    grouping: Grouping,
-    *,
-    given: GroupingInput,
-    run: GroupingRun,
-    now: datetime,
-    progress: Progress | None,
-) -> int:
-    """Mapping first, then links; returns how many refs have to wait for the next run."""
-    total = plan.counts.changing_refs + grouping.links.num_rows
-    done = waiting = 0
+def _begin(found: Found, plan: Plan, *, now: datetime) -> GroupingRun:
+    version = found.basis.version
+    assert version is not None  # only a dry run goes by a model that is not kept
+    if held := look(plan, found.joinable, refs=found.refs):
+        hold(held, is_full=found.is_full, version=version, now=now)
+    return GroupingRun.objects.create(
+        is_full=found.is_full, model_version=version, basis=found.basis.fingerprint, started_at=now
+    )
+
+
+def _write(found: Found, plan: Plan, *, run: GroupingRun, now: datetime, progress: Progress | None) -> int:
+    """The mapping, then the links, then what is known of the refs, and last that they no longer wait.
+
+    In this order, cut off anywhere, the next run still knows whom to look at. Returns how many refs have to
+    wait for the next run.
+    """
+    total = plan.counts.changing_refs + found.links.num_rows + found.keys.num_rows
+    done = 0
 
     def advance(rows: int) -> None:
         nonlocal done
@@ -147,16 +131,20 @@ def _write(
         if progress:
             progress(done, total)
 
-    pairs = {*given.decisions.must, *given.decisions.never}
+    waiting: set[int] = set()
     for change_sets, refs in _chunks(plan.change_sets()):
-        waiting += len(write_changes(change_sets, pairs=pairs, run=run, now=now))
+        waiting |= write_changes(change_sets, pairs=found.decided_pairs, run=run, now=now)
         advance(refs)
     for placements in plan.first_placements(refs_at_once()):
-        waiting += len(write_first_placements(placements, run=run, now=now))
+        waiting |= write_first_placements(placements, run=run, now=now)
         advance(placements.num_rows)
-    write_links(grouping.links, version=run.model_version, progress=advance)
+    write_links(found.links, version=run.model_version, progress=advance, of=found.fresh)
+    if found.redecided is not None:
+        redecide_links(found.redecided)
+    write_keys(found.keys)
+    settle_pending(found.pending, waiting=waiting)
     advance(total - done)
-    return waiting
+    return len(waiting)
 
 
 def _chunks(change_sets: Iterable[ChangeSet]) -> Iterator[tuple[list[ChangeSet], int]]:
@@ -173,12 +161,14 @@ def _chunks(change_sets: Iterable[ChangeSet]) -> Iterator[tuple[list[ChangeSet],
         yield chunk, refs
 
 
-def _held(grouping: Grouping) -> int:
-    return pc.sum(pc.not_equal(grouping.links["decision"], Decision.JOINED.value)).as_py() or 0
+def _held(found: Found) -> int:
+    """Pairs that are not joined: of a run over the changes, those that stand."""
+    if found.is_full:
+        return pc.sum(pc.not_equal(found.links["decision"], Decision.JOINED.value)).as_py() or 0
+    return Link.objects.exclude(decision=Link.Decision.JOINED).count()
 
 
-def _finish(run: GroupingRun, regrouped: Regrouped, grouping: Grouping) -> None:
-    poisoned = Counter(grouping.poisoned["kind"].to_pylist())
-    run.counts = {**asdict(regrouped), "poisoned": dict(poisoned)}
+def _finish(run: GroupingRun, regrouped: Regrouped, found: Found) -> None:
+    run.counts = {**asdict(regrouped), "poisoned": dict(found.poisoned or {})}
     run.finished_at = run.started_at + timedelta(seconds=regrouped.seconds)
     run.save(update_fields=["counts", "finished_at"])

@@ -37,7 +37,7 @@ class Command(BaseCommand):
         try:
             if options["accept"] and not options["dry_run"]:
                 _accept()
-            regrouped = regroup(now=timezone.now(), dry_run=options["dry_run"])
+            regrouped = regroup(now=timezone.now(), full=options["full"], dry_run=options["dry_run"])
         except (AlreadyRunning, NothingIsHeld) as refusal:
             raise CommandError(str(refusal)) from None
         except HeldByBrake as held:
