@@ -81,7 +81,8 @@ class Column:
     def value_of(self, text: str, reading: Reading) -> Any:
         """The value that a tidy text stands for; placeholders are blank. Raises Unreadable."""
         length = len(text)
-        if not length or is_placeholder(text):
+        # is_placeholder, in place: this is asked for each value of each row
+        if not length or (length <= LONGEST_PLACEHOLDER and text.lower() in PLACEHOLDERS):
             value = self.blank
         elif length > self.limit:
             raise Unreadable(f"It is {length:,} characters long; {self.limit} are the most.")

@@ -4,7 +4,7 @@ from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from contacts.cleaning import Unreadable, is_placeholder, is_plain, tidy
+from contacts.cleaning import PLACEHOLDERS, Unreadable, is_placeholder, is_plain, tidy
 from contacts.import_files import unescape_formula
 
 _PARTS = 64  # so that only a small part of the keys is ever looked at together
@@ -40,6 +40,8 @@ def keys_of(cells: Sequence[str], *, is_returned: bool) -> list[str]:
     if is_returned:
         cells = [unescape_formula(cell) for cell in cells]
     tidied = [cell.strip() for cell in cells] if is_plain("|".join(cells)) else list(map(_tidied, cells))
+    if PLACEHOLDERS.isdisjoint(map(str.lower, tidied)):
+        return tidied
     return ["" if is_placeholder(key) else key for key in tidied]
 
 
