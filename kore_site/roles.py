@@ -25,6 +25,8 @@ _SEE_NIGHTS = ("sync.view_nightrun", "sync.view_nightstep")
 _STEER = (
     "contacts.view_ruleset",
     "contacts.add_ruleset",
+    "contacts.view_modelversion",
+    "contacts.change_modelversion",
     "contacts.add_ticketsystem",
     "contacts.change_ticketsystem",
     "contacts.add_businessunit",

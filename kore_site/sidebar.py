@@ -35,6 +35,7 @@ SECTIONS: Sequence[tuple[str, Sequence[Entry]]] = (
             Entry("Ticket systems", "confirmation_number", "contacts.ticketsystem"),
             Entry("Imports", "upload_file", "contacts.job"),
             Entry("Matching rules", "rule", "contacts.ruleset"),
+            Entry("Model versions", "balance", "contacts.modelversion"),
             Entry("Primary rules", "low_priority", "contacts.primaryrulelist"),
             Entry("Purchases", "receipt_long", "ticketing.purchase"),
         ),

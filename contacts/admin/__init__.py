@@ -1,5 +1,21 @@
 """The screens of people and of the systems that know them."""
 
-from contacts.admin import contact, jobs, matching_rules, primary_rules, system_ref, ticket_systems
+from contacts.admin import (
+    contact,
+    jobs,
+    matching_rules,
+    model_versions,
+    primary_rules,
+    system_ref,
+    ticket_systems,
+)
 
-__all__ = ["contact", "jobs", "matching_rules", "primary_rules", "system_ref", "ticket_systems"]
+__all__ = [
+    "contact",
+    "jobs",
+    "matching_rules",
+    "model_versions",
+    "primary_rules",
+    "system_ref",
+    "ticket_systems",
+]

@@ -15,6 +15,7 @@ LEAST_STEP = 0.01
 HOUSEHOLD_BITS = 8.0
 # People of one house share these as one person does, so what a level weighs between the two stays as it is.
 SHARED_IN_A_HOUSE = ("last", "phone", "address")
+LEAST_EVIDENCE = 0.01
 LEAST, MOST = 1e-9, 0.999
 
 
@@ -47,7 +48,7 @@ def _weight(comparison: Comparison, seen: Seen, index: int) -> float:
     preset = comparison.levels[index].weight
     same, strangers = seen.same[index], seen.strangers[index]
     evidence = min(same, strangers)
-    if evidence <= 0:
+    if evidence < LEAST_EVIDENCE:
         return preset
     learnt = math.log2(same / sum(seen.same)) - math.log2(strangers / sum(seen.strangers))
     blended = (evidence * learnt + PRESET_PAIRS * preset) / (evidence + PRESET_PAIRS)
