@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
+from contacts.search_index import index_arrivals
 from contacts.services.check_invariants import require_whole
 from contacts.services.golden_check import refresh_every_golden
 from contacts.services.model_refresh import refresh_when_due
@@ -46,6 +47,10 @@ def _regroup(now: datetime, progress: Progress) -> Counts:
     return counts
 
 
+def _index_arrivals(_now: datetime, progress: Progress) -> Counts:
+    return {"indexed": index_arrivals(progress)}
+
+
 def _apply_primary_rules(now: datetime, progress: Progress) -> Counts:
     return {"changed": apply_primary_rules(now=now, progress=progress).changed}
 
@@ -67,6 +72,12 @@ NIGHT: Sequence[Step] = (
         "Apply primary rules",
         "Let the System Refs lead that the rules prefer; without a rule nothing switches.",
         _apply_primary_rules,
+    ),
+    Step(
+        "Index for search",
+        "Take what arrived into the index of the search; until then it is found a little slower.",
+        _index_arrivals,
+        is_independent=True,
     ),
     Step("Check invariants", "Ask of the whole database what must always be true.", require_whole),
     Step("Tidy up", "Drop what nobody needs any more.", tidy_up, is_independent=True),
