@@ -78,7 +78,7 @@ def test_a_manager_sees_why_the_night_is_held_and_lets_it_go_on(browser):
     browser.driver.find_element(By.LINK_TEXT, "Let it go on …").click()
     browser.waits_for(lambda driver: driver.find_element(By.XPATH, "//button[text()='Let it go on']")).click()
 
-    browser.waits_for(lambda _: "goes on as soon as the cluster takes it" in said(browser))
+    browser.waits_for(lambda _: "Held, and let go on" in said(browser))
     assert f"by {manager.username}" in said(browser)
     assert [task.task["func"] for task in OrmQ.objects.all()] == [RELEASE_TASK]
     assert browser.complaints() == []
