@@ -13,6 +13,7 @@ from contacts.exclusive import AlreadyRunning, exclusive
 from contacts.import_files import BadMap, FileRefused
 from contacts.importers import IMPORTERS, Importer
 from contacts.models import Job, RejectedRow, TicketSystem
+from contacts.search_index import index_arrivals
 from contacts.services.arrivals import COUNTS, Admitted, as_text
 from contacts.services.import_chunks import Chunk, ImportFile, printable
 from contacts.services.imports import (
@@ -231,6 +232,7 @@ def _write(job: Job, file: ImportFile, clock: Clock) -> None:
             _keep_refused(job, written, chunk, file)
             counts = {name: job.counts.get(name, 0) + count for name, count in written.counts.items()}
             _note(job, **_progress(job, file, chunk, counts))
+    index_arrivals()
     _note(job, state=Job.State.DONE, position=job.size, finished_at=clock())
     _drop_file(job)
 
