@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from contacts.services import estimate, jobs, primary_runs, rule_trials
+from contacts.services import estimate, jobs, placement, primary_runs, rule_trials
 
 
 def check_import(*, job_id: int) -> None:
@@ -13,6 +13,7 @@ def check_import(*, job_id: int) -> None:
 def write_import(*, job_id: int) -> None:
     """Write the file that was confirmed."""
     jobs.write_import(job_id, clock=timezone.now)
+    place_new_refs()
 
 
 def try_rules(*, trial_id: int) -> None:
@@ -37,3 +38,8 @@ def resume_jobs() -> int:
         + rule_trials.resume_trials(clock=timezone.now)
         + estimate.resume_estimates(clock=timezone.now)
     )
+
+
+def place_new_refs() -> int:
+    """Place refs that came in by day; see `contacts.services.placement`."""
+    return placement.place_new_refs(now=timezone.now())

@@ -11,6 +11,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
+from django_q.tasks import async_task
 
 from contacts.import_files import BadMap, FileRefused
 from contacts.importers import IMPORTERS
@@ -68,6 +69,8 @@ class ImportCommand(BaseCommand):
             raise CommandError(str(error), returncode=USAGE) from error
         except FileRefused as error:
             outcome.message = f"{options['file'].name}: {error}"
+        if outcome.total.created:
+            async_task("contacts.tasks.place_new_refs", task_name="place new refs")
         self._report(outcome, as_json=options["json"])
         if outcome.message or outcome.total.rejected:
             sys.exit(DATA_REFUSED)

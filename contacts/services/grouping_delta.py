@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from contacts.columnar import read_table
+from contacts.columnar import among, read_table
 from contacts.grouping.delta import Terms, compare, keys_of, recluster, redecide
 from contacts.grouping.keys import SLOT_NAMES, fellows
 from contacts.grouping.records import LINK_SCHEMA
-from contacts.services.grouping_input import among, read_refs
+from contacts.services.grouping_input import read_refs
 from contacts.services.grouping_state import Pending, holders, kept_keys, known_prints
 
 _PAIR = pa.schema([("left_id", pa.int64()), ("right_id", pa.int64())])

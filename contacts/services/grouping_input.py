@@ -1,14 +1,12 @@
 """Reads what a grouping run needs, as Arrow tables: refs, the mapping as it stands, decisions, exclusions."""
 
-import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
 import pyarrow as pa
-from django.db import connection
 
-from contacts.columnar import moment, read_table
+from contacts.columnar import among, moment, read_table
 from contacts.group_plan import ORDER_SCHEMA, STANDING_SCHEMA
 from contacts.grouping.records import REF_SCHEMA, Decisions
 from contacts.models import GroupDecision, Organisation, TicketSystem
@@ -83,13 +81,6 @@ def standing_decisions() -> Decisions:
 def excluded_systems() -> frozenset[int]:
     """The systems whose refs join refs of their own system only."""
     return frozenset(TicketSystem.objects.filter(is_matched_across=False).values_list("pk", flat=True))
-
-
-def among(column: str, numbers: Collection[int]) -> tuple[str, list[Any]]:
-    """SQL and its parameter: the column is one of these numbers, however many there are."""
-    if connection.vendor == "postgresql":
-        return f"{column} = ANY(%s::bigint[])", [list(numbers)]
-    return f"{column} IN (SELECT value FROM json_each(%s))", [json.dumps(list(numbers))]
 
 
 def only(column: str, ref_ids: Collection[int] | None) -> tuple[str, list[Any]]:

@@ -8,9 +8,8 @@ from django.conf import settings
 from django.db import transaction
 
 from contacts.bulk import insert_rows, update_rows
-from contacts.columnar import read_table
+from contacts.columnar import among, read_table
 from contacts.models import Link, ModelVersion, SystemRef
-from contacts.services.grouping_input import among
 
 LINKS_AT_ONCE = 5_000
 _VALUES = (

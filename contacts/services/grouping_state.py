@@ -8,10 +8,10 @@ import pyarrow.compute as pc
 from django.db import connection, transaction
 
 from contacts.bulk import insert_table
-from contacts.columnar import read_table
+from contacts.columnar import among, read_table
 from contacts.grouping.keys import KEYS_SCHEMA, KNOWN_SCHEMA
 from contacts.models import AppliedDecision, GroupDecision, GroupedRef, PendingRef, SystemRef
-from contacts.services.grouping_input import among, only
+from contacts.services.grouping_input import only
 
 ROWS_AT_ONCE = 5_000
 _NUMBER = pa.schema([("number", pa.int64())])

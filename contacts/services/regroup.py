@@ -1,7 +1,7 @@
 """A grouping run: the engine over the System Refs, and the mapping made to say what it found."""
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 
@@ -131,13 +131,7 @@ def _write(found: Found, plan: Plan, *, run: GroupingRun, now: datetime, progres
         if progress:
             progress(done, total)
 
-    waiting: set[int] = set()
-    for change_sets, refs in _chunks(plan.change_sets()):
-        waiting |= write_changes(change_sets, pairs=found.decided_pairs, run=run, now=now)
-        advance(refs)
-    for placements in plan.first_placements(refs_at_once()):
-        waiting |= write_first_placements(placements, run=run, now=now)
-        advance(placements.num_rows)
+    waiting = write_plan(plan, pairs=found.decided_pairs, run=run, now=now, progress=advance)
     write_links(found.links, version=run.model_version, progress=advance, of=found.fresh)
     if found.redecided is not None:
         redecide_links(found.redecided)
@@ -145,6 +139,28 @@ def _write(found: Found, plan: Plan, *, run: GroupingRun, now: datetime, progres
     settle_pending(found.pending, waiting=waiting)
     advance(total - done)
     return len(waiting)
+
+
+def write_plan(
+    plan: Plan,
+    *,
+    pairs: Collection[tuple[int, int]],
+    run: GroupingRun | None,
+    now: datetime,
+    progress: Callable[[int], None],
+) -> set[int]:
+    """Let the mapping say what was planned; returns the refs that have to wait, for they changed since.
+
+    `progress` is told how many more refs are done.
+    """
+    waiting: set[int] = set()
+    for change_sets, refs in _chunks(plan.change_sets()):
+        waiting |= write_changes(change_sets, pairs=pairs, run=run, now=now)
+        progress(refs)
+    for placements in plan.first_placements(refs_at_once()):
+        waiting |= write_first_placements(placements, run=run, now=now)
+        progress(placements.num_rows)
+    return waiting
 
 
 def _chunks(change_sets: Iterable[ChangeSet]) -> Iterator[tuple[list[ChangeSet], int]]:

@@ -1,0 +1,86 @@
+"""Places new System Refs by day; joining and splitting Contacts waits for the night (PRODUCT.md)."""
+
+from datetime import datetime
+
+import pyarrow as pa
+from django.conf import settings
+
+from contacts.exclusive import AlreadyRunning, exclusive
+from contacts.group_plan import Plan
+from contacts.grouping.records import PARTITION_SCHEMA
+from contacts.models import ModelVersion, SystemRef
+from contacts.services.grouping_delta import DeltaFound, find_changes
+from contacts.services.grouping_found import MANY_CHANGES
+from contacts.services.grouping_input import read_standing
+from contacts.services.grouping_links import write_links
+from contacts.services.grouping_state import Pending
+from contacts.services.grouping_terms import standing_basis
+from contacts.services.regroup import GROUPING, write_plan
+
+
+def place_new_refs(*, now: datetime) -> int:
+    """Place the refs that no run has placed: into the Contact that they match, else into a new one.
+
+    Of several Contacts that match it is the one that survives when the night joins them, the lowest. Returns
+    how many were placed: none before the first full run, while a run is at work, or where they are so many
+    that the night had better look at everything. They stay marked, so that the night looks at them as at any
+    other change: its groups are what a full run finds, whatever was placed by day. Idempotent.
+    """
+    try:
+        with exclusive(GROUPING):
+            return _place(now=now)
+    except AlreadyRunning:
+        return 0
+
+
+def _place(*, now: datetime) -> int:
+    basis = standing_basis(now=now)
+    new = list(SystemRef.objects.unplaced().order_by("pk").values_list("pk", flat=True)[: MANY_CHANGES + 1])
+    if basis is None or basis.version is None or not 0 < len(new) <= MANY_CHANGES:
+        return 0
+    found = find_changes(Pending(marks=[], ref_ids=new, made=[], lifted=[]), terms=basis.terms)
+    standing = read_standing(found.refs["ref_id"].to_pylist())
+    partition = _only_placing(found.partition, standing)
+    with Plan(
+        partition,
+        standing=standing,
+        order=found.refs,
+        memory_limit=settings.GROUPING_MEMORY,
+        threads=settings.GROUPING_THREADS,
+    ) as plan:
+        decided = {*basis.terms.decisions.must, *basis.terms.decisions.never}
+        waiting = write_plan(plan, pairs=decided, run=None, now=now, progress=lambda _refs: None)
+    placed = set(new) - waiting
+    _explain(found, partition, placed=placed, version=basis.version)
+    return len(placed)
+
+
+def _only_placing(partition: pa.Table, standing: pa.Table) -> pa.Table:
+    """The partition that leaves every placed ref where it stands. A Contact is a group under its negative
+    number, which no group of new refs has."""
+    contact_of = dict(zip(standing["ref_id"].to_pylist(), standing["contact_id"].to_pylist(), strict=True))
+    rows = list(zip(partition["ref_id"].to_pylist(), partition["group_id"].to_pylist(), strict=True))
+    lowest: dict[int, int] = {}
+    for ref_id, group_id in rows:
+        if ref_id in contact_of:
+            lowest[group_id] = min(contact_of[ref_id], lowest.get(group_id, contact_of[ref_id]))
+    groups = [
+        -contact_of[ref_id] if ref_id in contact_of else -lowest[group_id] if group_id in lowest else group_id
+        for ref_id, group_id in rows
+    ]
+    return pa.table([partition["ref_id"], pa.array(groups, pa.int64())], schema=PARTITION_SCHEMA)
+
+
+def _explain(found: DeltaFound, partition: pa.Table, *, placed: set[int], version: ModelVersion) -> None:
+    """Keep the links that put these refs where they are; the night writes those that lead to others."""
+    group_of = dict(zip(partition["ref_id"].to_pylist(), partition["group_id"].to_pylist(), strict=True))
+    is_within = [
+        decision == "joined"
+        and (left in placed or right in placed)
+        and group_of.get(left) == group_of.get(right, 0)
+        for left, right, decision in zip(
+            *(found.links[name].to_pylist() for name in ("left_id", "right_id", "decision")), strict=True
+        )
+    ]
+    links = found.links.filter(pa.array(is_within, pa.bool_()))
+    write_links(links, version=version, progress=lambda _rows: None, of=placed)
