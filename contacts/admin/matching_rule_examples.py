@@ -24,7 +24,7 @@ COMPARED = (
     "city",
     "date_of_birth",
 )
-SHOWN_OF_A_SIDE = 2
+SHOWN_OF_A_SIDE = 1  # the pair that the link is between: both have to be in sight at once
 
 
 @dataclass(frozen=True)
