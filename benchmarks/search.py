@@ -22,7 +22,7 @@ from django.contrib import admin  # noqa: E402
 from django.contrib.auth.models import Group, User  # noqa: E402
 from django.core.paginator import Paginator  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
-from django.db.models import Q, QuerySet  # noqa: E402
+from django.db.models import QuerySet  # noqa: E402
 from django.test import Client, RequestFactory  # noqa: E402
 from django.test.utils import setup_databases, teardown_databases  # noqa: E402
 from django.urls import reverse  # noqa: E402
@@ -71,6 +71,12 @@ class StockRefs(admin.ModelAdmin):
 
 class StockContacts(admin.ModelAdmin):
     search_fields = tuple(f"mappings__system_ref__{column}" for column in COLUMNS)
+
+
+class StockDigits(admin.ModelAdmin):
+    """For a number: over the text in which phones stand without blanks; a GroupID may stand in them too."""
+
+    search_fields = ("=pk", "mappings__system_ref__search_text")
 
 
 def fill(refs: int) -> None:
@@ -201,10 +207,8 @@ def compare_refs(term: Term, user: User) -> dict[str, Any]:
 def compare_contacts(term: Term, user: User) -> dict[str, Any]:
     """The stock admin, which takes many times as long here, is measured once."""
     ours = Contact.objects.visible_to(user).search(term.text, user, default_country="GB")
-    stock = stock_rows(StockContacts(Contact, admin.site), term.stock or term.text)
-    if term.name == "GroupID":
-        by_ref = stock.order_by().values("pk")
-        stock = Contact.objects.filter(Q(pk__in=by_ref) | Q(pk=term.text)).order_by("-pk")
+    columns = StockDigits if term.name == "GroupID" else StockContacts
+    stock = stock_rows(columns(Contact, admin.site), term.stock or term.text)
 
     def first(rows: Any) -> Sequence[int]:
         return list(rows.exactly(term.text, user).values_list("pk", flat=True))
@@ -243,7 +247,8 @@ def run(refs: int) -> bool:
     print(f"Filled in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
     user = User.objects.create(username="boss", is_superuser=True, is_staff=True)
     longer, short = terms()
-    by_ref = [compare_refs(term, user) for term in longer]
+    # A System Ref has no GroupID.
+    by_ref = [compare_refs(term, user) for term in longer if term.name != "GroupID"]
     short_by_ref = [compare_refs(term, user) for term in short]
     by_contact = [compare_contacts(term, user) for term in longer]
     short_by_contact = [compare_contacts(term, user) for term in short]

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import perf_counter
 
 from django.core.cache import cache
 from django.db import connection
@@ -14,6 +15,7 @@ from contacts.models import Mapping as RefMapping
 from contacts.models import SystemRef
 
 KEPT_FOR = timedelta(minutes=5)
+SECONDS_KEPT_PER_SECOND = 1_000
 STALE_AFTER = timedelta(days=2 * 365)
 # A bigint holds this many one-bit marks, one per system, without running into its sign.
 SYSTEMS_PER_MASK = 60
@@ -66,7 +68,7 @@ class Figures:
 
 
 def figures_of(system_ids: Collection[int], *, now: datetime, since: object = None) -> Figures:
-    """The figures over these systems, at most `KEPT_FOR` old; `since` names the last thing that changed them.
+    """The figures over these systems, kept a while; `since` names the last thing that changed them.
 
     Kept per set of systems, so that a right given or taken away shows at once. Empty figures are not kept:
     on a fresh install the first import is to be seen at once.
@@ -74,9 +76,12 @@ def figures_of(system_ids: Collection[int], *, now: datetime, since: object = No
     key = _cache_key(system_ids, since)
     kept = cache.get(key)
     if kept is None:
+        started = perf_counter()
         kept = count_figures(system_ids, now=now)
         if kept.refs:
-            cache.set(key, kept, KEPT_FOR.total_seconds())
+            # Counting a million takes seconds: then the figures stand for hours, or until somebody refreshes.
+            dear = (perf_counter() - started) * SECONDS_KEPT_PER_SECOND
+            cache.set(key, kept, max(KEPT_FOR.total_seconds(), dear))
     return kept
 
 
