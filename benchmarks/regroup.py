@@ -9,7 +9,9 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import django
@@ -26,11 +28,21 @@ from django.utils import timezone  # noqa: E402
 
 from benchmarks.population import SYSTEMS, make_population  # noqa: E402
 from benchmarks.report import report  # noqa: E402
+from contacts import group_plan  # noqa: E402
 from contacts.bulk import insert_table  # noqa: E402
+from contacts.grouping.engine import group  # noqa: E402
 from contacts.models import SystemRef  # noqa: E402
-from contacts.services import golden_check, regroup  # noqa: E402
-from contacts.services.grouping_input import read_input  # noqa: E402
-from contacts.services.grouping_model import active_version, load_model  # noqa: E402
+from contacts.services import (  # noqa: E402
+    first_placements,
+    golden_check,
+    grouping_delta,
+    grouping_found,
+    regroup,
+    regroup_writes,
+)
+from contacts.services.grouping_input import read_refs  # noqa: E402
+from contacts.services.grouping_terms import standing_basis  # noqa: E402
+from contacts.services.removal import remove_refs  # noqa: E402
 from contacts.services.systems import add_business_unit, add_ticket_system  # noqa: E402
 
 TIMES_ENGINE_FIRST = 25.0
@@ -38,6 +50,7 @@ TIMES_ENGINE_UNCHANGED = 8.0
 SHARE_OF_UNCHANGED = 0.125
 GOLDEN_PER_100_000 = 2.0
 EDITED, ADDED, REMOVED = 0.005, 0.004, 0.001
+REMOVED_AT_ONCE = 1_000
 ENGINE_RUNS = 3
 ARRIVED = dt.datetime(2026, 1, 5, 9, tzinfo=dt.UTC)
 SETTINGS = (
@@ -50,26 +63,46 @@ SETTINGS = (
 )
 
 
-class Profile:
-    """Seconds of the named parts of a run, each without those of the parts inside it."""
+@dataclass
+class Spent:
+    """Seconds by the clock, of this process's processor time, and of its server's where that can be told."""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
-        self._inside: list[float] = []
+    seconds: float = 0.0
+    own: float = 0.0
+    server: float = 0.0
+
+    def __add__(self, other: "Spent") -> "Spent":
+        return Spent(self.seconds + other.seconds, self.own + other.own, self.server + other.server)
+
+    def __sub__(self, other: "Spent") -> "Spent":
+        return Spent(self.seconds - other.seconds, self.own - other.own, self.server - other.server)
+
+    def rounded(self) -> list[float]:
+        """In the order of the fields."""
+        return [round(self.seconds, 2), round(self.own, 2), round(self.server, 2)]
+
+
+class Profile:
+    """What the named parts of a run spend, each without the parts inside it."""
+
+    def __init__(self, spent_so_far: Callable[[], Spent]) -> None:
+        self.parts: dict[str, Spent] = {}
+        self._spent_so_far = spent_so_far
+        self._inside: list[Spent] = []
 
     def timed(self, label: str, work: Callable[..., Any]) -> Callable[..., Any]:
-        """The same work; its seconds are counted under the label."""
+        """The same work; what it spends is counted under the label."""
 
         @wraps(work)
         def counted(*args: Any, **kwargs: Any) -> Any:
-            self._inside.append(0.0)
-            began = time.perf_counter()
+            self._inside.append(Spent())
+            began = self._spent_so_far()
             try:
                 return work(*args, **kwargs)
             finally:
-                whole = time.perf_counter() - began
+                whole = self._spent_so_far() - began
                 own = whole - self._inside.pop()
-                self.seconds[label] = self.seconds.get(label, 0.0) + own
+                self.parts[label] = self.parts.get(label, Spent()) + own
                 if self._inside:
                     self._inside[-1] += whole
 
@@ -90,30 +123,48 @@ class Profile:
 
 def parts() -> dict[str, tuple[Any, str]]:
     """What a run consists of, by the names under which its modules call it."""
-    from contacts import group_plan  # noqa: PLC0415
-    from contacts.services import first_placements, regroup_writes  # noqa: PLC0415
-
     return {
-        "read": (regroup, "read_input"),
-        "freeze": (regroup, "freeze"),
-        "engine": (regroup, "group"),
+        "read": (grouping_found, "read_input"),
+        "pending read": (grouping_found, "read_pending"),
+        "prints read": (grouping_found, "known_prints"),
+        "model": (grouping_found, "_basis"),
+        "model of a delta": (grouping_found, "standing_basis"),
+        "engine": (grouping_found, "group"),
+        "delta, else": (grouping_found, "find_changes"),
+        "delta: refs read": (grouping_delta, "read_refs"),
+        "delta: keys": (grouping_delta, "keys_of"),
+        "delta: kept keys": (grouping_delta, "kept_keys"),
+        "delta: holders": (grouping_delta, "holders"),
+        "delta: compare": (grouping_delta, "compare"),
+        "delta: closure": (grouping_delta, "_closure"),
+        "delta: joinable read": (grouping_delta, "_standing_joinable"),
+        "delta: recluster": (grouping_delta, "recluster"),
+        "delta: redecide": (grouping_delta, "_decided_otherwise"),
+        "delta: mapping read": (grouping_found, "read_standing"),
         "plan": (group_plan.Plan, "__init__"),
-        "plan in order": (group_plan.Plan, "_circles"),
+        "plan: circles": (group_plan.Plan, "_circles"),
+        "brake": (regroup, "look"),
         "changes, else": (regroup, "write_changes"),
-        "validate": (regroup_writes, "_still_valid"),
-        "mappings": (regroup_writes, "_write_mappings"),
-        "contacts, golden": (regroup_writes, "_insert_contacts"),
-        "golden refreshed": (regroup_writes, "refresh_golden"),
-        "moves": (regroup_writes, "_record_moves"),
-        "aliases": (regroup_writes, "lead_on"),
-        "first placements, else": (regroup, "write_first_placements"),
+        "changes: validate": (regroup_writes, "_still_valid"),
+        "changes: mappings": (regroup_writes, "_write_mappings"),
+        "changes: contacts": (regroup_writes, "_insert_contacts"),
+        "changes: golden": (regroup_writes, "refresh_golden"),
+        "changes: moves": (regroup_writes, "_record_moves"),
+        "changes: aliases": (regroup_writes, "lead_on"),
+        "first, else": (regroup, "write_first_placements"),
         "first: refs read": (first_placements, "_held"),
         "first: golden": (first_placements, "golden_table"),
         "first: mappings": (first_placements, "_insert_mappings"),
         "first: contacts": (first_placements, "_insert_contacts"),
         "first: moves": (first_placements, "_record_moves"),
         "links": (regroup, "write_links"),
-        "commit, foreign keys": (BaseDatabaseWrapper, "_commit"),
+        "links redecided": (regroup, "redecide_links"),
+        "keys": (regroup, "write_keys"),
+        "pending settled": (regroup, "settle_pending"),
+        "golden: singles and ids": (golden_check, "_ids"),
+        "golden: read": (golden_check, "read_table"),
+        "golden: values": (golden_check, "golden_table"),
+        "commits, with foreign keys": (BaseDatabaseWrapper, "_commit"),
     }
 
 
@@ -179,29 +230,65 @@ def times(name: str, seconds: float, baseline: float, most: float) -> bool:
 
 
 def seconds_of(work: Callable[[], Any], name: str, profiled: bool) -> float:
-    """How long it takes; where the seconds go is printed when asked for."""
-    profile = Profile()
-    began = time.perf_counter()
+    """How long it takes; what its parts spend is printed when asked for, the dearest first.
+
+    Three numbers each: seconds by the clock, of this process's processor and of the server's. They tell a
+    busy machine from a slow run.
+    """
+    spent_so_far = meter()
+    profile = Profile(spent_so_far)
+    began = spent_so_far()
     with profile.of(parts() if profiled else {}):
         result = work()
-    seconds = time.perf_counter() - began
+    whole = spent_so_far() - began
     if profiled:
-        spent = {label: round(value, 2) for label, value in profile.seconds.items() if value >= 0.005}
-        rest = round(seconds - sum(profile.seconds.values()), 2)
-        print(json.dumps({"profile": name, "seconds": round(seconds, 2), **spent, "rest": rest}))
-        print(f"  {result}" if not isinstance(result, list) else f"  {len(result)} found", flush=True)
-    return seconds
+        said = result if not isinstance(result, list) else f"{len(result)} found"
+        print(f"{name}: {whole.rounded()}  {said}")
+        for label, spent in sorted(profile.parts.items(), key=lambda part: -part[1].seconds):
+            if spent.seconds >= 0.005:
+                print(f"    {label}: {spent.rounded()}")
+        print(f"    rest: {(whole - sum(profile.parts.values(), Spent())).rounded()}", flush=True)
+    return whole.seconds
+
+
+def meter() -> Callable[[], Spent]:
+    """What was spent so far, by this process and by its server if that is on this machine."""
+    stat = None
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_backend_pid()")
+            stat = Path(f"/proc/{cursor.fetchone()[0]}/stat")
+    ticks_per_second = os.sysconf("SC_CLK_TCK")
+
+    def spent_so_far() -> Spent:
+        own = os.times()
+        server = 0.0
+        if stat is not None and stat.exists():
+            server = sum(map(int, stat.read_text().rpartition(")")[2].split()[11:13])) / ticks_per_second
+        return Spent(time.perf_counter(), own.user + own.system, server)
+
+    return spent_so_far
 
 
 def engine_seconds() -> float:
     """Median of the engine alone, Arrow in and partition out, over what the database holds."""
-    given = read_input()
-    version = active_version()
-    model = load_model(version)
+    basis = standing_basis(now=timezone.now())
+    if basis is None:
+        sys.exit("The first run did not come to its end.")
+    terms, refs = basis.terms, read_refs()
     taken = []
     for _ in range(ENGINE_RUNS):
         began = time.perf_counter()
-        regroup._group(given, model)
+        group(
+            refs,
+            model=terms.model,
+            decisions=terms.decisions,
+            excluded_systems=terms.excluded_systems,
+            rules=terms.rules,
+            default_country=terms.default_country,
+            memory_limit=terms.memory_limit,
+            threads=terms.threads,
+        )
         taken.append(time.perf_counter() - began)
     return statistics.median(taken)
 
@@ -256,14 +343,16 @@ def settle() -> None:
 def change(refs: int, later: pa.Table) -> None:
     """Half of one per cent edited, two fifths added, a tenth removed."""
     every = round(1 / EDITED)
-    other = f"(SELECT r.{{0}} FROM contacts_systemref r WHERE r.id = stands.id - {every // 2})"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"UPDATE contacts_systemref AS stands SET last_name = coalesce({other.format('last_name')}, ''),"
-            f" email = coalesce({other.format('email')}, '') WHERE id % {every} = 77"
+            "UPDATE contacts_systemref AS stands SET last_name = other.last_name, email = other.email"
+            " FROM contacts_systemref other"
+            f" WHERE other.id = stands.id - {every // 2} AND MOD(stands.id, {every}) = 77"
         )
-    gone = SystemRef.objects.extra(where=[f"id %% {round(1 / REMOVED)} = 9"])
-    gone.delete()
+    apart = round(1 / REMOVED)
+    going = [pk for pk in SystemRef.objects.order_by("pk").values_list("pk", flat=True) if pk % apart == 9]
+    for start in range(0, len(going), REMOVED_AT_ONCE):
+        remove_refs(going[start : start + REMOVED_AT_ONCE], now=timezone.now())
     insert_table(SystemRef, later)
 
 
