@@ -33,8 +33,9 @@ class KeyKind:
         return " || '|' || ".join(f"{part}::varchar" for part in self.parts)
 
 
-# Some people have little more than a name, a date and a city: where no finer address is known, the city is
-# the place, and the initial stands for the house.
+# Some people have little more than a name, a date and a city. Where no finer address is known, the city is
+# the place and the initial stands for the house. Of the barest, kinds that would stay empty are used for a
+# name in a city, and a date suffices: they are few in most data, and all that there is in some.
 _PLACE = "coalesce(pc, if(ad is null, city, null))"
 _IS_BARE = "ad is null and em is null and mob is null"
 _STREET, _NUMBER = f"if({_IS_BARE}, pc, street)", f"if({_IS_BARE}, '', hn)"
@@ -42,15 +43,18 @@ _STREET, _NUMBER = f"if({_IS_BARE}, pc, street)", f"if({_IS_BARE}, '', hn)"
 KEY_KINDS = (
     KeyKind("email", ["em"]),
     KeyKind("mobile", ["mob"]),
-    KeyKind("phone_initial", ["ph", "left(fn, 1)"]),
+    KeyKind(
+        "phone_initial",
+        [f"coalesce(ph, if({_IS_BARE}, city, null))", "if(ph is null, ln, left(fn, 1))"],
+    ),
     KeyKind("last_birth", ["ln", "dob"], family="name_birth"),
     KeyKind("first_birth", ["fn", "dob"], family="name_birth"),
     KeyKind("postcode_last", [_PLACE, "ln"], family="postcode_name"),
     KeyKind("postcode_first", [_PLACE, "fn"], family="postcode_name"),
     # In either order: some systems have the two names in the wrong boxes.
     KeyKind("first_last", ["if(fn < ln, fn, ln)", "if(fn < ln, ln, fn)"], needs=("fn", "ln")),
-    KeyKind("birth_postcode", ["dob", _PLACE]),
-    KeyKind("birth_house", ["dob", "coalesce(hn, left(fn, 1))"]),
+    KeyKind("birth_postcode", [f"if({_IS_BARE}, city, dob::varchar)", f"if({_IS_BARE}, fn, {_PLACE})"]),
+    KeyKind("birth_house", ["dob", f"if({_IS_BARE}, '', coalesce(hn, left(fn, 1)))"]),
     # For people without a date of birth whose postcode is blank or mistyped; and, of people of
     # whom little is known, for names that are mistyped.
     KeyKind("house_last", [_STREET, _NUMBER, f"if({_IS_BARE}, left(ln, 1), ln)"], family="house_name"),

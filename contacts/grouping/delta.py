@@ -42,7 +42,7 @@ from contacts.grouping.rules import (
 from contacts.grouping.score import score_pairs
 
 # Raised with every change of the engine that can decide a pair otherwise: the next run is then a full one.
-CODE = 2
+CODE = 3
 
 
 @dataclass(frozen=True)
