@@ -22,6 +22,8 @@ OUR_MODELS = [
 PER_SYSTEM_FIELDS = {"system", "system_ref"}
 # Rows about pairs and moves: read by the grouping services and, for screens, only through visible refs.
 READ_THROUGH_REFS = {"Mapping", "Move", "GoldenPin", "Link", "GroupDecision", "RejectedRow"}
+# What grouping keeps for itself; no screen shows it.
+READ_THROUGH_REFS |= {"GroupedRef", "PendingRef"}
 
 
 def _floor(app_label: str) -> int:

@@ -1,5 +1,6 @@
 """Places new System Refs by day; joining and splitting Contacts waits for the night (PRODUCT.md)."""
 
+from collections import Counter
 from datetime import datetime
 
 import pyarrow as pa
@@ -9,6 +10,7 @@ from contacts.exclusive import AlreadyRunning, exclusive
 from contacts.group_plan import Plan
 from contacts.grouping.records import PARTITION_SCHEMA
 from contacts.models import ModelVersion, SystemRef
+from contacts.services.brake import limits
 from contacts.services.grouping_delta import DeltaFound, find_changes
 from contacts.services.grouping_found import MANY_CHANGES
 from contacts.services.grouping_input import read_standing
@@ -23,7 +25,8 @@ def place_new_refs(*, now: datetime) -> int:
 
     Of several Contacts that match it is the one that survives when the night joins them, the lowest. Returns
     how many were placed: none before the first full run, while a run is at work, or where they are so many
-    that the night had better look at everything. They stay marked, so that the night looks at them as at any
+    that the night had better look at everything; and none into a Contact that would come to hold more refs
+    than the brake lets pass unseen. They stay marked, so that the night looks at them as at any
     other change: its groups are what a full run finds, whatever was placed by day. Idempotent.
     """
     try:
@@ -40,7 +43,7 @@ def _place(*, now: datetime) -> int:
         return 0
     found = find_changes(Pending(marks=[], ref_ids=new, made=[], lifted=[]), terms=basis.terms)
     standing = read_standing(found.refs["ref_id"].to_pylist())
-    partition = _only_placing(found.partition, standing)
+    partition = _only_placing(found.partition, standing, largest=limits().largest)
     with Plan(
         partition,
         standing=standing,
@@ -50,14 +53,14 @@ def _place(*, now: datetime) -> int:
     ) as plan:
         decided = {*basis.terms.decisions.must, *basis.terms.decisions.never}
         waiting = write_plan(plan, pairs=decided, run=None, now=now, progress=lambda _refs: None)
-    placed = set(new) - waiting
+    placed = set(new).intersection(partition["ref_id"].to_pylist()) - waiting
     _explain(found, partition, placed=placed, version=basis.version)
     return len(placed)
 
 
-def _only_placing(partition: pa.Table, standing: pa.Table) -> pa.Table:
-    """The partition that leaves every placed ref where it stands. A Contact is a group under its negative
-    number, which no group of new refs has."""
+def _only_placing(partition: pa.Table, standing: pa.Table, *, largest: int) -> pa.Table:
+    """The partition that leaves every placed ref where it stands, without new refs for which the brake would
+    hold a night. A Contact is a group under its negative number, which no group of new refs has."""
     contact_of = dict(zip(standing["ref_id"].to_pylist(), standing["contact_id"].to_pylist(), strict=True))
     rows = list(zip(partition["ref_id"].to_pylist(), partition["group_id"].to_pylist(), strict=True))
     lowest: dict[int, int] = {}
@@ -68,7 +71,13 @@ def _only_placing(partition: pa.Table, standing: pa.Table) -> pa.Table:
         -contact_of[ref_id] if ref_id in contact_of else -lowest[group_id] if group_id in lowest else group_id
         for ref_id, group_id in rows
     ]
-    return pa.table([partition["ref_id"], pa.array(groups, pa.int64())], schema=PARTITION_SCHEMA)
+    sizes = Counter(groups)
+    kept = [
+        ref_id in contact_of or sizes[group] <= largest
+        for (ref_id, _), group in zip(rows, groups, strict=True)
+    ]
+    table = pa.table([partition["ref_id"], pa.array(groups, pa.int64())], schema=PARTITION_SCHEMA)
+    return table.filter(pa.array(kept, pa.bool_()))
 
 
 def _explain(found: DeltaFound, partition: pa.Table, *, placed: set[int], version: ModelVersion) -> None:

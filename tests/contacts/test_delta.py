@@ -3,19 +3,23 @@
 import datetime as dt
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from contacts import triggers
 from contacts.models import (
+    Contact,
     GroupDecision,
     GroupedRef,
     GroupingRun,
     Link,
     Mapping,
+    PendingRef,
     SystemRef,
     TicketSystem,
 )
+from contacts.services.golden import refresh_golden
 from contacts.services.regroup import regroup
 from contacts.services.removal import remove_refs
 from tests.contacts.test_group_writes import broken
@@ -71,11 +75,11 @@ def take(step) -> None:
         return
     ref = refs[given_[0] % len(refs)]
     if verb == "edit":
-        SystemRef.objects.filter(pk=ref.pk).update(**given_[1])
+        write(ref, given_[1])
     elif verb == "copy":
         like = refs[given_[1] % len(refs)]
         details = ("first_name", "last_name", "email", "mobile", "date_of_birth", "address1", "postcode")
-        SystemRef.objects.filter(pk=ref.pk).update(**{name: getattr(like, name) for name in details})
+        write(ref, {name: getattr(like, name) for name in details})
     elif verb == "remove" and len(refs) > 8:
         remove_refs([ref.pk], now=NOW)
     elif verb in ("must", "never"):
@@ -86,6 +90,12 @@ def take(step) -> None:
         standing = list(GroupDecision.objects.standing().order_by("pk"))
         if standing:
             GroupDecision.objects.filter(pk=standing[given_[0] % len(standing)].pk).update(until=NOW)
+
+
+def write(ref: SystemRef, details: dict[str, object]) -> None:
+    """Edit a ref as the services do: the golden values of its Contact follow."""
+    SystemRef.objects.filter(pk=ref.pk).update(**details)
+    refresh_golden(Mapping.objects.filter(pk=ref.pk).values_list("contact", flat=True), now=NOW)
 
 
 def state() -> dict[str, object]:
@@ -128,3 +138,119 @@ def test_runs_over_the_changes_come_to_what_one_over_everything_comes_to(people,
         assert (again.joined, again.split, again.waiting) == (0, 0, 0)
         assert state() == by_changes
         transaction.set_rollback(True)
+
+
+def test_the_triggers_that_mark_changed_refs_stand():
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT tgname FROM pg_trigger")
+        else:
+            cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
+        assert set(triggers.TRIGGERS) <= {row[0] for row in cursor.fetchall()}
+
+
+def test_a_ref_is_marked_when_it_is_new_or_something_that_matching_looks_at_changes_and_anew_each_time():
+    ref = SystemRefFactory(last_name="Marlow")
+    (first,) = PendingRef.objects.values_list("pk", flat=True)
+    PendingRef.objects.all().delete()
+
+    SystemRef.objects.filter(pk=ref.pk).update(spent_total=5, language="en", last_name="Marlow")
+    unmarked = PendingRef.objects.count()
+    SystemRef.objects.filter(pk=ref.pk).update(last_name="Reyes")
+    (second,) = PendingRef.objects.values_list("pk", flat=True)
+    SystemRef.objects.filter(pk=ref.pk).update(date_of_birth=dt.date(1980, 4, 2))
+    (third,) = PendingRef.objects.values_list("pk", flat=True)
+
+    assert unmarked == 0
+    assert first < second < third
+
+
+def test_a_run_with_nothing_new_looks_at_nobody():
+    SystemRefFactory(last_name="Marlow")
+    first = regroup(now=NOW)
+
+    again = regroup(now=NOW)
+
+    assert (first.refs, again.refs) == (1, 0)
+    assert again.contacts == Contact.objects.count() == 1
+    assert not PendingRef.objects.exists()
+
+
+def test_a_run_after_one_that_was_cut_off_is_a_full_one():
+    SystemRefFactory(last_name="Marlow")
+    regroup(now=NOW)
+    GroupingRun.objects.update(finished_at=None)
+
+    regroup(now=NOW)
+
+    assert GroupingRun.objects.order_by("-pk")[0].is_full
+
+
+def test_a_system_taken_out_of_matching_makes_the_next_run_a_full_one():
+    ref = SystemRefFactory(last_name="Marlow")
+    regroup(now=NOW)
+    TicketSystem.objects.filter(pk=ref.system_id).update(is_matched_across=False)
+
+    regroup(now=NOW)
+
+    assert GroupingRun.objects.order_by("-pk")[0].is_full
+
+
+def test_what_changes_while_a_run_is_at_work_waits_for_the_next_one():
+    ref = SystemRefFactory(last_name="Marlow")
+    regroup(now=NOW)
+    SystemRef.objects.filter(pk=ref.pk).update(last_name="Reyes")
+
+    def edit(_done, _total):
+        SystemRef.objects.filter(pk=ref.pk).update(last_name="Okafor")
+
+    regroup(now=NOW, progress=edit)
+
+    assert PendingRef.objects.filter(system_ref=ref).exists()
+
+
+@pytest.mark.req("R-CM-2")
+def test_a_removed_ref_hands_on_the_lead_and_lets_go_those_it_alone_held_together():
+    system = TicketSystemFactory(rank=10)
+    one = SystemRefFactory(system=system, first_name="Ann", last_name="Marlow", email="ann@example.org")
+    bridge = SystemRefFactory(
+        system=system,
+        first_name="Ann",
+        last_name="Marlow",
+        email="ann@example.org",
+        mobile="07700 900123",
+        postcode="LS1 4AB",
+    )
+    other = SystemRefFactory(
+        system=system, first_name="Ann", last_name="Marlow", mobile="07700 900123", postcode="LS1 4AB"
+    )
+    regroup(now=NOW)
+    assert Contact.objects.count() == 1
+
+    removed = remove_refs([bridge.pk], now=NOW)
+    night = regroup(now=NOW)
+
+    assert (removed, night.split, Contact.objects.count()) == (1, 1, 2)
+    assert set(Mapping.objects.values_list("pk", "is_primary")) == {(one.pk, True), (other.pk, True)}
+    assert broken() == []
+
+
+def test_the_last_ref_of_a_contact_takes_it_along():
+    ref = SystemRefFactory(last_name="Marlow")
+    regroup(now=NOW)
+
+    remove_refs([ref.pk], now=NOW)
+
+    assert not Contact.objects.exists()
+    assert remove_refs([ref.pk], now=NOW) == 0
+
+
+def test_keys_tell_nothing_and_go_with_their_ref():
+    ref = SystemRefFactory(last_name="Marlow", email="ann@example.org")
+    regroup(now=NOW)
+    kept = GroupedRef.objects.get(pk=ref.pk)
+
+    ref.delete()
+
+    assert kept.key_01 > 0
+    assert not GroupedRef.objects.exists()

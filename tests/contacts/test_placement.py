@@ -3,7 +3,7 @@
 import pytest
 
 from contacts.exclusive import exclusive
-from contacts.models import Link, Mapping, Move, SystemRef
+from contacts.models import Link, Mapping, Move, Organisation, SystemRef
 from contacts.services.placement import place_new_refs
 from contacts.services.regroup import GROUPING, regroup
 from tests.contacts.test_group_writes import broken
@@ -86,3 +86,15 @@ def test_while_a_run_is_at_work_new_refs_wait(system, grouped):
 
     with exclusive(GROUPING):
         assert place_new_refs(now=NOW) == 0
+
+
+def test_a_flood_that_the_brake_would_hold_is_not_placed_by_day_either(system, grouped):
+    Organisation.load()
+    Organisation.objects.update(brake_size=2)
+    for _ in range(2):
+        SystemRefFactory(system=system, **ANN)
+    alone = SystemRefFactory(system=system, first_name="Chidi", last_name="Okafor")
+
+    assert place_new_refs(now=NOW) == 1
+    assert Mapping.objects.filter(pk=alone.pk).exists()
+    assert Mapping.objects.filter(contact=contact_of(grouped[0])).count() == 1

@@ -17,13 +17,13 @@ TOLD = ("refs", "contacts", "joined", "split", "held", "seconds")
 
 class Command(BaseCommand):
     help = (
-        "Group all System Refs into Contacts. Exit codes: 0 done, 1 refused (the reason is printed), 2 usage,"
-        " 3 held by the brake."
+        "Group the System Refs that changed, or all, into Contacts."
+        " Exit codes: 0 done, 1 refused (the reason is printed), 2 usage, 3 held by the brake."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--full", action="store_true", help="look at every System Ref (as every run does yet)"
+            "--full", action="store_true", help="look at every System Ref, not at what changed alone"
         )
         parser.add_argument(
             "--dry-run", action="store_true", help="count what would change, and change nothing"
