@@ -4,7 +4,16 @@ import subprocess
 import sys
 
 # In the order of the README's table.
-BENCHMARKS = ("matching_cases", "febrl", "accuracy", "engine", "embedded_run", "import_rows", "reimport")
+BENCHMARKS = (
+    "matching_cases",
+    "febrl",
+    "few_fields",
+    "accuracy",
+    "engine",
+    "embedded_run",
+    "import_rows",
+    "reimport",
+)
 
 
 def main() -> int:
