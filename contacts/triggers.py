@@ -1,4 +1,4 @@
-"""Triggers on the System Refs that note which of them have to be grouped again (ADR 0007)."""
+"""Triggers on the System Refs that note which of them have to be grouped again (ADR 0009)."""
 
 from typing import Any
 

@@ -1,6 +1,6 @@
 """A delta run: what changed is compared with all that shares a key with it, and its groups are built again.
 
-In three steps, between which the caller looks up who shares a key and who hangs together (ADR 0007). With
+In three steps, between which the caller looks up who shares a key and who hangs together (ADR 0009). With
 the same frozen model they give the partition of a full run: the decision on a pair depends on its two
 records and, where names agree only faintly, on those who share the rule's value; a group depends on the
 joinable links among its members.

@@ -10,7 +10,7 @@ KEY_FIELDS = tuple(f"key_{number:02d}" for number in range(1, KEY_SLOTS + 1))
 class PendingRef(models.Model):
     """A System Ref that is not grouped as it now stands: new, edited, or left behind by another.
 
-    Triggers on the System Refs write it, so that no way of writing one can forget to (ADR 0007); a change
+    Triggers on the System Refs write it, so that no way of writing one can forget to (ADR 0009); a change
     while a run is at work gives the row a new id, and the run takes away those that it saw.
     """
 

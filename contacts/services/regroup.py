@@ -54,7 +54,7 @@ def regroup(
 ) -> Regrouped:
     """Group what changed since the last run, or all System Refs, and write what differs from what stands.
 
-    Both come to the same groups (ADR 0007); where only a full run will do, it is one. One at a time: raises
+    Both come to the same groups (ADR 0009); where only a full run will do, it is one. One at a time: raises
     AlreadyRunning. Written in transactions that each leave everything whole, so it may be killed anywhere;
     the next run does the rest, and a run with nothing to do writes only its own record. A dry run counts the
     same and writes nothing. Raises HeldByBrake, before anything is written.
