@@ -11,16 +11,12 @@ from django.conf import settings
 from contacts.exclusive import exclusive
 from contacts.group_plan import ChangeSet, Plan
 from contacts.grouping.records import Decision
-from contacts.grouping.rules import key_kinds
-from contacts.models import Contact, GroupingRun, Link, ModelVersion, SystemRef
+from contacts.models import Contact, GroupingRun, Link
 from contacts.services.brake import hold, look
 from contacts.services.first_placements import refs_at_once, write_first_placements
 from contacts.services.grouping_found import Found, find_among_all, find_among_changes
-from contacts.services.grouping_input import read_input
 from contacts.services.grouping_links import redecide_links, write_links
-from contacts.services.grouping_model import freeze, is_due, store_model
 from contacts.services.grouping_state import settle_pending, write_keys
-from contacts.services.matching_rules import rules_in_force
 from contacts.services.regroup_writes import write_changes
 
 REFS_AT_ONCE = 2_000  # a transaction of well under a second, also on SQLite
@@ -83,17 +79,6 @@ def regroup(
         if run is not None:
             _finish(run, regrouped, found)
     return regrouped
-
-
-def freeze_when_due(*, now: datetime) -> ModelVersion | None:
-    """Freeze a new model version where the one in force does not fit; None where it does."""
-    with exclusive(GROUPING):
-        if not is_due(SystemRef.objects.count()):
-            return None
-        given = read_input()
-        kinds = key_kinds(rules_in_force().rules)
-        model = freeze(given.refs, default_country=given.default_country, extra_kinds=kinds)
-        return store_model(model, now=now)
 
 
 def _plan(found: Found) -> Plan:
