@@ -39,7 +39,7 @@ def blend(comparison: Comparison, seen: Seen) -> list[tuple[float, float, float]
     for index, (level, weight) in enumerate(zip(comparison.levels, weights, strict=True)):
         m = _probability(comparison, seen, index, weight)
         u = m / 2**weight
-        rows.append((m, u, m / 2 ** _household(comparison, level, m)))
+        rows.append((m, u, m / 2 ** _household(comparison, level, m, seen.same[index])))
     return rows
 
 
@@ -91,8 +91,10 @@ def _probability(comparison: Comparison, seen: Seen, index: int, weight: float) 
     return min(MOST, MOST * 2**weight, max(LEAST, blended))  # u = m / 2**weight stays a probability too
 
 
-def _household(comparison: Comparison, level: Level, m: float) -> float:
-    """log2 m over home; only what a house does not share is weighed anew."""
+def _household(comparison: Comparison, level: Level, m: float, same: float) -> float:
+    """log2 m over home: what a house does not share is weighed anew, as far as it was seen on one person."""
     if comparison.key in SHARED_IN_A_HOUSE:
         return level.household
-    return min(HOUSEHOLD_BITS, max(-HOUSEHOLD_BITS, math.log2(m / level.home)))
+    learnt = math.log2(m / level.home)
+    blended = (same * learnt + PRESET_PAIRS * level.household) / (same + PRESET_PAIRS)
+    return min(HOUSEHOLD_BITS, max(-HOUSEHOLD_BITS, blended))

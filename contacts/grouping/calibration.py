@@ -22,7 +22,7 @@ ROUNDS = 100
 JOIN_WEIGHTS = (6.0, 5.5, 5.0, 4.5, 4.0, 3.5, 3.0, 2.5, 2.0, 1.5, 1.0, 0.5, 0.0)
 # A lower threshold has to find so much more, and what it joins has to be right so often.
 LEAST_GAIN = 0.001
-LEAST_PRECISION = 0.9
+LEAST_PRECISION = 0.95
 NAMES_GAIN = 0.015
 REVIEW_BITS = 3.0
 SURE_BITS = 5.0
