@@ -61,6 +61,10 @@ KEY_KINDS = (
     KeyKind("house_first", [_STREET, _NUMBER, f"if({_IS_BARE}, left(fn, 1), fn)"], family="house_name"),
 )
 
+# Most pairs that only these find come to nothing, which is cheaper to foresee than to compare them.
+WEAK_KINDS = ("first_last",)
+STRONG, WEAK = "strong", "weak"
+
 # A value of these that too many people share is no evidence at all, so it is blanked, not only not searched.
 POISONABLE = {"email": "em", "mobile": "mob", "phone": "ph"}
 
@@ -111,12 +115,14 @@ def make_pairs(
 ) -> None:
     """Make the table `pairs` (join_key_l < join_key_r, match_key) from `records`; add bad keys to `poisoned`.
 
-    A pair stands once, however many keys it shares; bad keys lead to none. Where `only_fresh`, there is a
+    A pair stands once, however many keys it shares; its `match_key` is WEAK where only WEAK_KINDS found it,
+    otherwise STRONG. Bad keys lead to none. Where `only_fresh`, there is a
     table `fresh` (rec), and only pairs with one of these are made.
     """
     _make_keys(con, kinds)
     _drop_bad_keys(con, kinds, bad_keys)
     either = "a.rec < b.rec"
+    weak = ", ".join(str(number) for number, kind in enumerate(kinds) if kind.name in WEAK_KINDS)
     if only_fresh:
         con.execute(
             "create or replace temp table fresh_keys as select key, rec from keys semi join fresh using (rec)"
@@ -124,9 +130,10 @@ def make_pairs(
         either = "a.rec <> b.rec"
     con.execute(f"""
         create or replace temp table pairs as
-        select distinct least(a.rec, b.rec) as join_key_l, greatest(a.rec, b.rec) as join_key_r,
-            '0' as match_key
+        select least(a.rec, b.rec) as join_key_l, greatest(a.rec, b.rec) as join_key_r,
+            if(bool_and(a.kind in ({weak}) and b.kind in ({weak})), '{WEAK}', '{STRONG}') as match_key
         from {"fresh_keys" if only_fresh else "keys"} a join keys b on a.key = b.key and {either}
+        group by 1, 2
     """)
     con.execute("drop table keys")
 
@@ -160,20 +167,14 @@ def find_bad_keys(
 
 
 def _make_keys(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind]) -> None:
-    """The table `keys` (key, rec, kind) of the keys that two records or more share."""
+    """The table `keys` (key, rec, kind)."""
     selects = " union all ".join(
         f"""select hash('{kind.family or kind.name}', {", ".join(kind.parts)}) as key, rec,
             {number}::tinyint as kind
         from records where {kind.is_filled}"""
         for number, kind in enumerate(kinds)
     )
-    con.execute(f"create or replace temp table all_keys as {selects}")
-    con.execute("""
-        create or replace temp table keys as
-        select * from all_keys
-        semi join (select key from all_keys group by key having count(*) > 1) using (key)
-    """)
-    con.execute("drop table all_keys")
+    con.execute(f"create or replace temp table keys as {selects}")
 
 
 def _drop_bad_keys(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind], bad_keys: pa.Table) -> None:
@@ -184,7 +185,8 @@ def _drop_bad_keys(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind], bad
         if kind.name in bad_kinds and kind.name not in POISONABLE:
             con.execute(f"""
                 create or replace temp table bad as
-                with held as (select key, min(rec) as rec from keys where kind = {number} group by key)
+                with held as (select key, min(rec) as rec from keys where kind = {number} group by key
+                    having count(*) > 1)
                 select key, holders from held join records using (rec)
                 join (select key_hash, holders from bad_keys where kind = '{kind.name}') bad_keys
                 on keyed_hash('{kind.name}', {kind.text}) = key_hash

@@ -25,6 +25,7 @@ def make_links(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[O
     whole groups come when clustering.
     """
     con.register("way_names", _ways_table(ways))
+    has_realms = con.execute("select exists (from records where realm is not null)").fetchall()[0][0]
     con.execute("""
         create or replace temp table pair_ways as
         select scored.*, way_names.rule, way_names.holds
@@ -32,7 +33,7 @@ def make_links(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[O
     """)
     con.unregister("way_names")
     _find_ambiguous(con)
-    con.execute(f"create or replace temp table decided as {_decided_sql(model)}")
+    con.execute(f"create or replace temp table decided as {_decided_sql(model, has_realms=has_realms)}")
     con.execute(f"create or replace temp table links as {_links_sql()}")
     con.execute("drop table pair_ways; drop table scored; drop table decided; drop table ambiguous")
 
@@ -84,18 +85,19 @@ def _is_forgiven_sql(model: Model) -> str:
     return f"(g_birth = 0 and {same_name_and_house_sql(model)} and household >= {model.join_household})"
 
 
-def _decided_sql(model: Model) -> str:
+def _decided_sql(model: Model, *, has_realms: bool) -> str:
+    realms = "join records x on x.rec = pair_ways.l join records y on y.rec = pair_ways.r"
     email_weight, email_household = email_sql(model)
     return f"""
         with weighed as (
             select pair_ways.*, {weight_sql(model)}::double as weight,
                 {household_sql(model)}::double as household,
-                x.realm is distinct from y.realm as is_apart,
+                {"x.realm is distinct from y.realm" if has_realms else "false"} as is_apart,
                 (pair_ways.l, pair_ways.r) in (select (a, b) from never) as is_never,
                 case when holds = '{Holds.YES}' then rule
                     when holds = '{Holds.FAINTLY}' and ambiguous.l is null then rule
                     else '' end as holding_rule
-            from pair_ways join records x on x.rec = pair_ways.l join records y on y.rec = pair_ways.r
+            from pair_ways {realms if has_realms else ""}
             left join ambiguous on ambiguous.l = pair_ways.l and ambiguous.r = pair_ways.r
         ),
         judged as (

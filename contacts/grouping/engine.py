@@ -7,6 +7,7 @@ import pyarrow as pa
 
 from contacts.grouping.candidates import (
     KEY_KINDS,
+    STRONG,
     KeyKind,
     blank_poisoned,
     content_hash,
@@ -88,7 +89,8 @@ def group(
         return _result(con, keys=keys)
 
 
-MUST_WAY = Outcome(MUST, Holds.YES, "coalesce(list_has_any(must_l, must_r), false)")
+_DECIDED = "coalesce(list_has_any(must_l, must_r), false)"
+MUST_WAY = Outcome(MUST, Holds.YES, _DECIDED, least=_DECIDED)
 
 
 def _bad_keys(
@@ -166,9 +168,9 @@ def make_records(
 
 def add_pairs(con: duckdb.DuckDBPyConnection) -> None:
     """Pairs that no key finds: a person's, like records kept apart, and a record with itself."""
-    con.execute("""
+    con.execute(f"""
         insert into pairs
-        select a, b, '0' from (
+        select a, b, '{STRONG}' from (
             select a, b from must union select first, rec from records where not is_first
             union select rec, rec from records where copies > 1
         ) where not exists (select 1 from pairs where join_key_l = a and join_key_r = b)

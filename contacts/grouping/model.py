@@ -208,24 +208,29 @@ def _wrong_date_odds(con: duckdb.DuckDBPyConnection) -> float:
     return round(max(PRESET_WRONG_DATE_ODDS, learned), 3)
 
 
-def register_shares(con: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """Make one table `share_<column>` (<column>, tf_<column>) per frequency column for the terms of this run.
+def register_shares(con: duckdb.DuckDBPyConnection, model: Model) -> str:
+    """Make one table `share_<column>` (<column>, tf_<column>) per frequency column of the terms of `records`
+    that the model knows; the SQL of the share of all others.
 
     A term that the model does not know gets the share of `rare_holders`, unless learnt the largest that an
-    unknown term can have. Terms of one record only are left out: no pair can agree on them.
+    unknown term can have; under a model without frequencies none.
     """
     con.register("model_frequencies", model.frequencies)
-    rare = model.rare_holders / max(model.population, SMALLEST_POPULATION)
-    unknown = f"{rare!r}::double" if model.frequencies.num_rows else "null::double"
     for column in FREQUENCY_COLUMNS:
         con.execute(f"""
             create or replace temp table share_{column} as
-            with terms as (select {column} from records where {column} is not null group by 1)
-            select terms.{column}, coalesce(f.share, {unknown}) as tf_{column}
-            from terms left join (select * from model_frequencies where "column" = '{column}') f
-            on f.term_hash = keyed_hash('{column}', terms.{column})
+            with known as (
+                select term_hash, share from model_frequencies where "column" = '{column}'
+            ),
+            terms as (
+                select {column} from records where {column} is not null and exists (from known) group by 1
+            )
+            select {column}, share as tf_{column} from terms
+            join known on term_hash = keyed_hash('{column}', {column})
         """)
     con.unregister("model_frequencies")
+    rare = model.rare_holders / max(model.population, SMALLEST_POPULATION)
+    return f"{rare!r}::double" if model.frequencies.num_rows else "null::double"
 
 
 def _frequencies_sql() -> str:

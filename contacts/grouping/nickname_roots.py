@@ -1,19 +1,33 @@
 """The formal names that a first name may stand for."""
 
-from functools import lru_cache
+from collections.abc import Iterable
+from functools import lru_cache, reduce
+from operator import or_
+from zlib import crc32
 
 import pyarrow as pa
 from nicknames import NickNamer
 
-ROOT_SCHEMA = pa.schema([("name", pa.string()), ("roots", pa.list_(pa.string()))])
+ROOT_SCHEMA = pa.schema([("name", pa.string()), ("roots", pa.list_(pa.string())), ("root_bits", pa.int64())])
 
 
 @lru_cache(maxsize=1)
 def nickname_roots() -> pa.Table:
-    """One row per known first name: itself and its formal names. Two names match where these overlap."""
+    """One row per known first name: itself and its formal names. Two names match where these overlap.
+
+    Where the `root_bits` do not, the roots cannot.
+    """
     formal = _formal_names()
-    rows = [{"name": name, "roots": sorted({name, *formal.get(name, ())})} for name in _known(formal)]
+    rows = []
+    for name in _known(formal):
+        roots = sorted({name, *formal.get(name, ())})
+        rows.append({"name": name, "roots": roots, "root_bits": _bits(roots)})
     return pa.Table.from_pylist(rows, schema=ROOT_SCHEMA)
+
+
+def _bits(names: Iterable[str]) -> int:
+    """A bit for each of the names: lists without a bit in common have no name in common."""
+    return reduce(or_, (1 << crc32(name.encode()) % 63 for name in names))
 
 
 def _formal_names() -> dict[str, set[str]]:

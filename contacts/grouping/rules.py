@@ -57,6 +57,7 @@ FIELDS: dict[str, tuple[str, ...]] = {
     "city": ("city",),
     "date of birth": ("dob",),
 }
+_ALIKE_COSTS = {"address": 1, "postcode": 2, "first name": 4}
 WITHOUT_ALIKE = {"ph", "mob", "dob"}
 
 
@@ -152,11 +153,15 @@ class Holds(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """One way a rule can hold, and the SQL over a pair (columns fn_l, fn_r...) that says so."""
+    """One way a rule can hold, and the SQL over a pair (columns fn_l, fn_r...) that says so.
+
+    `least` is cheaper SQL, true wherever `sql` is; none means `sql` itself.
+    """
 
     rule: str
     holds: Holds
     sql: str
+    least: str = ""
 
 
 def outcomes(rules: Sequence[Rule]) -> list[Outcome]:
@@ -164,15 +169,22 @@ def outcomes(rules: Sequence[Rule]) -> list[Outcome]:
     active = [rule for rule in rules if rule.is_active]
     firm, faint, clashing = [], [], []
     for rule in active:
-        cheapest_first = sorted(rule.criteria, key=lambda criterion: not demands_equality(criterion))
+        cheapest_first = sorted(rule.criteria, key=_cost)
         agrees = in_turn(*(_criterion_sql(criterion) for criterion in cheapest_first))
+        cheap = [c for c in cheapest_first if c.field != "first name"] or cheapest_first
+        least = in_turn(*(_criterion_sql(criterion) for criterion in cheap))
         if rule.names_must_agree:
-            firm.append(Outcome(rule.name, Holds.YES, in_turn(agrees, NAMES_AGREE)))
-            clashing.append(Outcome(rule.name, Holds.CLASHES, in_turn(agrees, NAMES_CLASH)))
-            faint.append(Outcome(rule.name, Holds.FAINTLY, agrees))
+            firm.append(Outcome(rule.name, Holds.YES, in_turn(agrees, NAMES_AGREE), least))
+            clashing.append(Outcome(rule.name, Holds.CLASHES, in_turn(agrees, NAMES_CLASH), least))
+            faint.append(Outcome(rule.name, Holds.FAINTLY, agrees, least))
         else:
-            firm.append(Outcome(rule.name, Holds.YES, agrees))
+            firm.append(Outcome(rule.name, Holds.YES, agrees, least))
     return firm + clashing + faint
+
+
+def _cost(criterion: Criterion) -> int:
+    """A rank: what settles most pairs for least comes first; names, the dearest, agree on most pairs."""
+    return 0 if demands_equality(criterion) else _ALIKE_COSTS.get(criterion.field, 3)
 
 
 def key_kinds(rules: Sequence[Rule]) -> list[KeyKind]:
@@ -296,21 +308,19 @@ def similar_to(left: str, right: str, threshold: float) -> str:
 
 # Mary Ann and Mary Jane are not one Mary: the first word stands for the whole only where one side has one.
 # Most names have no nickname; that is no reason not to know whether two of them agree.
-_COMMON_ROOT = "list_has_any(roots_l, roots_r)"
-NICKNAMES = in_turn("ft_l = fn_l or ft_r = fn_r", either("ft_l = ft_r", _COMMON_ROOT))
+_COMMON_ROOT = in_turn("root_bits_l & root_bits_r <> 0", "list_has_any(roots_l, roots_r)")
+NICKNAMES = in_turn("is_one_word_l or is_one_word_r", either("ft_l = ft_r", _COMMON_ROOT))
 SWAPPED = in_turn(
     "fn_l <> fn_r and ln_l <> ln_r",
     "jaro_winkler_similarity(fn_l, ln_r) >= 0.9",
     "jaro_winkler_similarity(ln_l, fn_r) >= 0.9",
 )
-INITIALS = "(left(fn_l, 1) = left(fn_r, 1) and (length(ft_l) = 1 or length(ft_r) = 1))"
-NO_INITIAL = "length(ft_l) > 1 and length(ft_r) > 1"
+INITIALS = in_turn("is_initial_l or is_initial_r", "left(fn_l, 1) = left(fn_r, 1)")
+NO_INITIAL = "not is_initial_l and not is_initial_r"
 FIRST_NAMES_ALIKE = either("fn_l = fn_r", in_turn(NO_INITIAL, NICKNAMES))
 
 _FIRST_AGREES = either(
-    "fn_l = fn_r and length(fn_l) > 1",
-    in_turn("length(fn_l) > 1", NO_INITIAL, NICKNAMES),
-    in_turn(NO_INITIAL, similar("fn", 0.88)),
+    "fn_l = fn_r and length(fn_l) > 1", in_turn(NO_INITIAL, either(NICKNAMES, similar("fn", 0.88)))
 )
 _LAST_AGREES = either("ln_l = ln_r", similar("ln", 0.88))
 NAMES_AGREE = either(in_turn(_FIRST_AGREES, _LAST_AGREES), SWAPPED)

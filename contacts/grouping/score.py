@@ -10,12 +10,14 @@ from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 from splink.internals.comparison_creator import ComparisonCreator
 from splink.internals.comparison_level_creator import ComparisonLevelCreator
 
+from contacts.grouping.candidates import WEAK
 from contacts.grouping.comparisons import NAME_COMPARISONS, Comparison, Level
 from contacts.grouping.model import FREQUENCY_COLUMNS, Model, register_shares
 from contacts.grouping.rules import Outcome
+from contacts.grouping.sieve import sieve_sql
 
 # A rule rides along as a weight no score can reach: Splink then evaluates it in the same pass over the pairs,
-# and its threshold lets the pair through. `_scored_sql` takes the weight off again.
+# and its threshold lets the pair through; the weights that are kept are those of the comparisons alone.
 RULE_WEIGHT = 200
 
 
@@ -24,20 +26,74 @@ def score_pairs(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[
 
     Its columns: l, r, way (number in `ways`, or null), g_<comparison> level, w_<comparison> weight.
     """
-    register_shares(con, model)
-    con.execute("create or replace temp table source as select * exclude (ref_id, system_id) from records")
-    api = DuckDBAPI(connection=con)
+    _make_source(con, model)
+    api = _OnePass(con, kept=_kept_sql(model, ways))
     source = api.register("source", dataset_display_name="refs")
     # The settings are ours and always the same; looking them over takes longer than scoring a small run.
     linker = Linker(source, _settings(model, ways), log_level=None, validate_settings=False)
-    for column in FREQUENCY_COLUMNS:
+    for column in _share_columns(model):
         table = api.register(f"share_{column}", dataset_display_name=f"shares_of_{column}")
         linker.table_management.register_term_frequency_lookup(table, column)
-    pairs = api.register("pairs", dataset_display_name="candidates")
+    _sift(con, model=model, ways=ways)
+    pairs = api.register("likely", dataset_display_name="candidates")
     linker.table_management.register_blocked_pairs_for_predict(pairs)
     predicted = linker.inference.predict(threshold_match_weight=model.review_weight, warning_mode="never")
-    con.execute(f"create or replace temp table scored as {_scored_sql(model, predicted.physical_name)}")
-    predicted.drop_table_from_database_and_remove_from_cache()
+    con.execute(f"drop table if exists scored; alter table {predicted.physical_name} rename to scored")
+    con.execute("drop table source; drop table likely")
+    for column in FREQUENCY_COLUMNS:
+        con.execute(f"drop table share_{column}")
+
+
+class _OnePass(DuckDBAPI):
+    """Splink's DuckDB in one pass over the pairs.
+
+    Splink copies the records of either side and writes the scores with every value compared; here the copies
+    are views, and of the scores only the columns `kept` (SQL) are written.
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, kept: str) -> None:
+        super().__init__(connection)
+        self._kept = kept
+
+    def _setup_for_execute_sql(self, sql: str, physical_name: str) -> str:
+        if physical_name.startswith("__splink__df_pruned_predict_input"):
+            return f"create temp view {physical_name} as select * from source"
+        if physical_name.startswith("__splink__df_predict"):
+            return f"create temp table {physical_name} as select {self._kept} from ({sql})"
+        return super()._setup_for_execute_sql(sql, physical_name)
+
+
+def _make_source(con: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """The table `source`: `records` with the share tf_<column> of each value whose rarity is weighed."""
+    unknown = register_shares(con, model)
+    columns = _share_columns(model)
+    shares = "".join(
+        f", if({column} is null, null, coalesce(tf_{column}, {unknown})) as tf_{column}" for column in columns
+    )
+    joins = " ".join(f"left join share_{column} using ({column})" for column in columns)
+    con.execute(f"""
+        create or replace temp table source as
+        select records.* exclude (ref_id, system_id){shares} from records {joins}
+    """)
+
+
+def _sift(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[Outcome]) -> None:
+    """The table `likely`: `pairs` without the weakly found ones that cannot count for anything."""
+    columns = con.execute("select column_name from (describe source)").fetchall()
+    values = ", ".join(f"{side}.{name} as {name}_{side}" for (name,) in columns for side in "lr")
+    weak = f"""
+        select pairs.*, {values}
+        from pairs join source l on l.rec = join_key_l join source r on r.rec = join_key_r
+        where match_key = '{WEAK}'
+    """
+    con.execute(f"""
+        create or replace temp table likely as
+        select * from pairs where match_key <> '{WEAK}' union all {sieve_sql(weak, model, ways)}
+    """)
+
+
+def _share_columns(model: Model) -> list[str]:
+    return sorted({level.share for c in model.comparisons for level in c.levels if level.share})
 
 
 def _settings(model: Model, ways: Sequence[Outcome]) -> SettingsCreator:
@@ -50,7 +106,7 @@ def _settings(model: Model, ways: Sequence[Outcome]) -> SettingsCreator:
         comparisons=comparisons,
         blocking_rules_to_generate_predictions=[block_on("em")],  # demanded, not used: `pairs` is registered
         probability_two_random_records_match=model.prior,
-        retain_matching_columns=False,
+        retain_matching_columns=True,  # with them Splink gives the levels
         retain_intermediate_calculation_columns=True,
     )
 
@@ -80,7 +136,7 @@ def _splink_level(level: Level) -> ComparisonLevelCreator:
 def _rules_comparison(ways: Sequence[Outcome]) -> cl.CustomComparison:
     levels = [
         cll.CustomLevel(way.sql, f"way {number}").configure(
-            m_probability=0.5, u_probability=0.5 * 2.0 ** -(RULE_WEIGHT + number)
+            m_probability=0.5, u_probability=0.5 * 2.0**-RULE_WEIGHT
         )
         for number, way in enumerate(ways)
     ]
@@ -90,24 +146,16 @@ def _rules_comparison(ways: Sequence[Outcome]) -> cl.CustomComparison:
     )
 
 
-def _scored_sql(model: Model, predicted: str) -> str:
-    """Levels are read back from Splink's weights, which are distinct within a comparison."""
+def _kept_sql(model: Model, ways: Sequence[Outcome]) -> str:
+    """SQL over Splink's scores: the columns of `scored`."""
     columns = []
     for comparison in model.comparisons:
-        key, count = comparison.key, len(comparison.levels)
-        cases = " ".join(
-            f"when abs(mw_{key} - {level.weight!r}) < 1e-6 then {count - 1 - index}"
-            for index, level in enumerate(comparison.levels)
-        )
+        key = comparison.key
         shares = any(level.share for level in comparison.levels)
         weight = f"mw_{key} + mw_tf_adj_{key}" if shares else f"mw_{key}"
-        columns.append(f"(case {cases} else -1 end)::tinyint as g_{key}, round({weight}, 3) as w_{key}")
-    return f"""
-        select rec_l as l, rec_r as r,
-            case when mw_rules > 1 then round(mw_rules)::integer - {RULE_WEIGHT} end as way,
-            {", ".join(columns)}
-        from {predicted}
-    """
+        columns.append(f"gamma_{key}::tinyint as g_{key}, round({weight}, 3) as w_{key}")
+    way = f"nullif({len(ways)} - gamma_rules, {len(ways)})::integer" if ways else "null::integer"
+    return f"rec_l as l, rec_r as r, {way} as way, {', '.join(columns)}"
 
 
 def weight_sql(model: Model) -> str:
@@ -147,11 +195,21 @@ def same_name_and_house_sql(model: Model) -> str:
 
 def evidence_sql(model: Model) -> str:
     """SQL over `scored`: the JSON list of [level, weight, household] in the order of COMPARISONS."""
-    parts = [
-        f"'[' || g_{c.key} || ',' || w_{c.key} || ',' || {_household_case(c)} || ']'"
-        for c in model.comparisons
-    ]
-    return "'[' || " + " || ',' || ".join(parts) + " || ']'"
+    parts = ", ',', ".join(_evidence_case(comparison) for comparison in model.comparisons)
+    return f"concat('[', {parts}, ']')"
+
+
+def _evidence_case(comparison: Comparison) -> str:
+    """SQL: [level, weight, household]; to write numbers takes long, so what a level fixes is ready-made."""
+    key, highest = comparison.key, len(comparison.levels) - 1
+    cases = [f"case g_{key} when -1 then '[-1,0.0,0.0]'"]
+    for index, level in enumerate(comparison.levels):
+        number, household = highest - index, round(level.household, 3)
+        if level.share:
+            cases.append(f"when {number} then concat('[{number},', w_{key}, ',{household!r}]')")
+        else:
+            cases.append(f"when {number} then '[{number},{round(level.weight, 3)!r},{household!r}]'")
+    return " ".join([*cases, "end"])
 
 
 def _household_case(comparison: Comparison) -> str:
