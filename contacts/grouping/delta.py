@@ -69,20 +69,30 @@ class Terms:
 
     @property
     def context_slots(self) -> list[str]:
-        """Where refs stand that can change the decision on a pair though they are not of it.
+        """Slots in which refs that can change the decision on a pair, though they are not of it, share a key.
 
         A blank name or an initial counts only while it fits one person among those with the rule's values
-        (Rule.names_must_agree), and all of these share a key: the e-mail or the mobile if the rule demands
-        it, for a bad one is blank; otherwise it can be any key.
+        (Rule.names_must_agree), and all of these share the e-mail or the mobile that the rule demands, of
+        which a bad one is blank. Refs that are alike in everything stand for one another too.
         """
         slot_of = slots(self.kinds)
-        found = set()
-        for rule in self.rules:
-            if rule.is_active and rule.names_must_agree:
-                equal = [FIELDS[c.field] for c in rule.criteria if demands_equality(c)]
-                kind = "email" if ("em",) in equal else "mobile" if ("mob",) in equal else ""
-                found |= {slot_of[kind]} if kind else set(slot_of.values())
-        return sorted(found)
+        kinds = {_context_kind(rule) for rule in self.rules if _asks_for_names(rule)}
+        return [*sorted(slot_of[kind] for kind in kinds if kind), "content"]
+
+    @property
+    def is_local(self) -> bool:
+        """Whether pairs depend on few others: names alone, without e-mail or mobile, lead to any number."""
+        return all(_context_kind(rule) for rule in self.rules if _asks_for_names(rule))
+
+
+def _asks_for_names(rule: Rule) -> bool:
+    return rule.is_active and rule.names_must_agree
+
+
+def _context_kind(rule: Rule) -> str:
+    """The kind of key that all who share the rule's values share; blank if there is none."""
+    equal = [FIELDS[criterion.field] for criterion in rule.criteria if demands_equality(criterion)]
+    return "email" if ("em",) in equal else "mobile" if ("mob",) in equal else ""
 
 
 def keys_of(refs: pa.Table, *, known: pa.Table, terms: Terms) -> pa.Table:

@@ -34,8 +34,7 @@ class DeltaFound:
 def find_changes(pending: Pending, *, terms: Terms) -> DeltaFound:
     """What the pending refs and decisions come to, with the links that stand among all others."""
     keys = keys_of(read_refs(pending.ref_ids), known=known_prints(pending.ref_ids), terms=terms)
-    touched = pa.concat_tables([keys, kept_keys(pending.ref_ids)])
-    fresh = set(pending.ref_ids) | holders(_numbers(touched, ["content", *terms.context_slots], terms=terms))
+    fresh = _with_context(pending.ref_ids, keys, terms=terms)
     around = pa.concat_tables([keys, kept_keys(fresh)])
     near = (
         fresh | holders(_numbers(around, ["content", *SLOT_NAMES], terms=terms)) | _decided_with(fresh, terms)
@@ -55,6 +54,17 @@ def find_changes(pending: Pending, *, terms: Terms) -> DeltaFound:
         settled=settled,
         keys=keys,
     )
+
+
+def _with_context(ref_ids: Collection[int], keys: pa.Table, *, terms: Terms) -> set[int]:
+    """These refs, whose new `keys` are given, with all who share a context with one of them, in turn."""
+    fresh = set(ref_ids)
+    frontier = pa.concat_tables([keys, kept_keys(ref_ids)])
+    while frontier.num_rows:
+        found = holders(_numbers(frontier, terms.context_slots, terms=terms)) - fresh
+        fresh |= found
+        frontier = kept_keys(found)
+    return fresh
 
 
 def _decided_otherwise(before: pa.Table, settled: pa.Table) -> pa.Table:

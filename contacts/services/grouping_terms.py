@@ -53,11 +53,14 @@ def standing_basis(*, now: datetime) -> Basis | None:
     """What a delta run may build on; None where only a full run will do.
 
     That is before the first full run and after one that was cut off; when a new model is due; and when the
-    rules, the excluded systems, the country or the code are no longer those of the last full run.
+    rules, the excluded systems, the country or the code are no longer those of the last full run; and for
+    as long as a rule lets a pair depend on any number of others.
     """
     version = active_version()
     last = GroupingRun.objects.last_full()
     if version is None or last is None or last.finished_at is None or is_due(SystemRef.objects.count()):
         return None
     basis = basis_of(version, load_model(version), rules_in_force())
-    return basis if basis.fingerprint == last.basis and basis.terms.knows_its_keys else None
+    if basis.fingerprint != last.basis or not (basis.terms.is_local and basis.terms.knows_its_keys):
+        return None
+    return basis
