@@ -4,14 +4,16 @@ from collections.abc import Callable, Collection, Iterator
 
 import duckdb
 import pyarrow as pa
+import pyarrow.compute as pc
 from django.conf import settings
-from django.db import transaction
+from django.db import connection, transaction
 
-from contacts.bulk import insert_rows, update_rows
+from contacts.bulk import insert_table, update_rows
 from contacts.columnar import among, read_table
-from contacts.models import Link, ModelVersion, SystemRef
+from contacts.models import Link, ModelVersion
 
 LINKS_AT_ONCE = 5_000
+NEW_LINKS_AT_ONCE = 50_000  # nobody else knows of them yet, so that nobody waits; on SQLite everybody would
 _VALUES = (
     "decision",
     "rule",
@@ -23,6 +25,7 @@ _VALUES = (
     "is_forgiven",
     "model_version",
 )
+_REF_SCHEMA = pa.schema([("id", pa.int64())])
 _STANDING_SCHEMA = pa.schema(
     [
         ("pk", pa.int64()),
@@ -45,11 +48,16 @@ SELECT id, left_id, right_id, decision, rule, guard, weight, household, md5(evid
     is_forgiven, model_version_id
 FROM contacts_link
 """
-_DIFFERENCE = """
+_NEW = """
+select links.left_id as left, links.right_id as right, links.decision, links.rule, links.guard, links.weight,
+    links.household, links.evidence, links.is_joinable, links.is_forgiven, $version as model_version
+from links anti join standing using (left_id, right_id) order by links.left_id, links.right_id
+"""
+_CHANGED = """
 select pk, links.left_id, links.right_id, links.decision, links.rule, links.guard, links.weight,
     links.household, links.evidence, links.is_joinable, links.is_forgiven, $version
-from links left join standing using (left_id, right_id)
-where pk is null or links.decision <> standing.decision or links.rule <> standing.rule
+from links join standing using (left_id, right_id)
+where links.decision <> standing.decision or links.rule <> standing.rule
     or links.guard <> standing.guard or links.weight <> standing.weight
     or links.household <> standing.household or md5(links.evidence) <> standing.evidence
     or links.is_joinable <> standing.is_joinable or links.is_forgiven <> standing.is_forgiven
@@ -81,9 +89,13 @@ def write_links(
         for batch in _batches(con, _GONE, {}):
             written += _delete([row[0] for row in batch])
             progress(len(batch))
-        for batch in _batches(con, _DIFFERENCE, {"version": version.pk}):
-            written += _write(batch)
+        for batch in _batches(con, _CHANGED, {"version": version.pk}):
+            written += _rewrite(batch)
             progress(len(batch))
+        at_once = NEW_LINKS_AT_ONCE if connection.vendor == "postgresql" else LINKS_AT_ONCE
+        for new in con.sql(_NEW, params={"version": version.pk}).to_arrow_reader(at_once):
+            written += _insert(pa.Table.from_batches([new]))
+            progress(new.num_rows)
     return written
 
 
@@ -136,10 +148,16 @@ def _delete(keys: list[int]) -> int:
 
 
 @transaction.atomic
-def _write(batch: list[tuple]) -> int:
-    refs = {ref_id for row in batch for ref_id in row[1:3]}
-    known = set(SystemRef.objects.filter(pk__in=refs).values_list("pk", flat=True))
-    living = [row for row in batch if row[1] in known and row[2] in known]
-    insert_rows(Link, ["left", "right", *_VALUES], (row[1:] for row in living if row[0] is None))
-    update_rows(Link, _VALUES, [(*row[3:], row[0]) for row in living if row[0] is not None])
-    return len(living)
+def _rewrite(batch: list[tuple]) -> int:
+    return update_rows(Link, _VALUES, [(*row[3:], row[0]) for row in batch])
+
+
+@transaction.atomic
+def _insert(links: pa.Table) -> int:
+    """Those whose refs both still stand."""
+    ends = pc.unique(pa.chunked_array([*links["left"].chunks, *links["right"].chunks]))
+    condition, params = among("id", ends.to_pylist())
+    living = read_table(f"SELECT id FROM contacts_systemref WHERE {condition}", _REF_SCHEMA, params)["id"]
+    if len(living) < len(ends):
+        links = links.filter(pc.and_(pc.is_in(links["left"], living), pc.is_in(links["right"], living)))
+    return insert_table(Link, links)
