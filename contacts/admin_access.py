@@ -75,7 +75,11 @@ class PerSystemChangeList(ChangeList):
         for name in PLACES:
             self.params.pop(name, None)
         self.pages = ListPages(
-            self.queryset, self.order, per_page=self.list_per_page, first=self.ids_shown_first()
+            self.queryset,
+            self.order,
+            per_page=self.list_per_page,
+            first=self.ids_shown_first(),
+            surely_long=self.is_surely_long(),
         )
         try:
             self.page = self.pages.page(request.GET)
@@ -93,6 +97,10 @@ class PerSystemChangeList(ChangeList):
     def ids_shown_first(self) -> Sequence[int]:
         """Ids among the rows that stand before all others."""
         return ()
+
+    def is_surely_long(self) -> bool:
+        """Whether there are more rows than are counted, where that is cheaper to say than to look."""
+        return False
 
     def rows_with(self, ids: Sequence[int]) -> list[Any]:
         """The rows of a page, in its order; one that went in the meantime is left out."""

@@ -114,15 +114,25 @@ class ListPages:
     """The pages of sorted rows. `first` are ids of them that stand before all others, whatever the order.
 
     One query finds how many there are, and which, up to COUNTED_UP_TO; a page behind those takes one more.
-    Of a whole table PostgreSQL's own estimate is taken instead, where that says there are more.
+    Of a whole table PostgreSQL's own estimate is taken instead, where that says there are more. Nothing is
+    counted of rows that are `surely_long`: more than COUNTED_UP_TO, as the caller has found out.
     """
 
-    def __init__(self, rows: QuerySet, order: Order, *, per_page: int, first: Sequence[int] = ()) -> None:
+    def __init__(
+        self,
+        rows: QuerySet,
+        order: Order,
+        *,
+        per_page: int,
+        first: Sequence[int] = (),
+        surely_long: bool = False,
+    ) -> None:
         self.order, self.per_page = order, per_page
         self.estimate = _estimate_of(rows)
         self.rows = order.sorted(rows)
+        self.looks_ahead = self.estimate is None and not surely_long
         self.known: list[int] = []
-        if self.estimate is None:
+        if self.looks_ahead:
             self.known = list(self.rows.values_list("pk", flat=True)[: COUNTED_UP_TO + 1])
         self.first = list(first)
         if self.first:
@@ -131,7 +141,9 @@ class ListPages:
     @property
     def count(self) -> int:
         """How many rows; just over COUNTED_UP_TO where there are more, or the estimate."""
-        return min(len(self.known), COUNTED_UP_TO + 1) if self.estimate is None else self.estimate
+        if self.looks_ahead:
+            return min(len(self.known), COUNTED_UP_TO + 1)
+        return self.estimate or COUNTED_UP_TO + 1
 
     @property
     def shown_count(self) -> str:
@@ -170,7 +182,7 @@ class ListPages:
     def _part(self, start: int, number: int | None) -> Page:
         """The page that begins with this row, counted from 0."""
         end = start + self.per_page
-        if self.estimate is None:
+        if self.looks_ahead:
             ids = self.known[start : end + 1]
         else:
             ids = list(self.rows.values_list("pk", flat=True)[start : end + 1])

@@ -18,6 +18,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
+from contacts import list_pages
 from contacts.admin.contact_entry import EntryForm, hand_systems_of, is_confirmed
 from contacts.admin.contact_filters import (
     BoughtFilter,
@@ -84,6 +85,12 @@ class ContactList(PerSystemChangeList):
             return ()
         rows: Any = self.queryset
         return sorted(rows.exactly(self.query, self.user).values_list("pk", flat=True), reverse=True)
+
+    def is_surely_long(self) -> bool:
+        """Of the whole list of those who do not see every system; whoever does has an estimate."""
+        if self.query.strip() or self.has_active_filters or sees_every_system(self.user):
+            return False
+        return Contact.objects.surely_more_than(list_pages.COUNTED_UP_TO, self.user)
 
     def rows_with(self, ids: Sequence[int]) -> list[Contact]:
         """Of those who see every system the stored values; anyone else's are made from their refs."""

@@ -22,6 +22,17 @@ class ContactQuerySet(models.QuerySet):
         )
         return self.filter(Exists(refs))
 
+    def surely_more_than(self, count: int, user) -> bool:
+        """Whether the user sees more Contacts than this: True is certain, False says nothing.
+
+        Asked of the primary refs that the user may see. Each stands for a Contact, so that the database may
+        stop at so many refs and has to look none of their Contacts up.
+        """
+        seen = Mapping.objects.filter(
+            is_primary=True, system_ref__system__in=systems_with(user, SystemRight.VIEW)
+        )
+        return seen[: count + 1].count() > count
+
     def with_visible_refs(self, user) -> "ContactQuerySet":
         """Each contact with `visible_mappings`: those over the refs that the user may see, primary first.
 

@@ -187,3 +187,14 @@ def test_a_page_needs_no_count_of_the_rows_before_it(many, few_are_counted, djan
     assert (list(page.ids), page.number, page.has_after) == (many[100:], 5000, False)
     with pytest.raises(NoSuchPage):
         ListPages(rows, Order(), per_page=50).page({"p": "5000"})
+
+
+def test_a_rep_turns_a_long_list_that_nobody_counts(as_rep, few_are_counted, many, minors):
+    MappingFactory(system_ref=SystemRefFactory(system=minors), contact=Contact.objects.create(since=NOW))
+
+    first = as_rep.get(CONTACTS)
+
+    assert first.context["cl"].shown_count == "60+"
+    assert flat(walk(as_rep, CONTACTS, "Next")) == many
+    assert Contact.objects.surely_more_than(129, first.wsgi_request.user)
+    assert not Contact.objects.surely_more_than(130, first.wsgi_request.user)
