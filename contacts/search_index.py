@@ -94,8 +94,10 @@ def _make_gin_index() -> None:
         return
     with connection.cursor() as cursor:
         cursor.execute(f'CREATE INDEX "{GIN_INDEX}" ON "{REFS}" USING gin (search_text gin_trgm_ops)')
-        # How common a word is decides how it is looked up: a hundred samples, the default, tell too little.
+        # Which of two words is the rarer decides where a search begins. A hundred samples, the default, tell
+        # too little: a name in 2.5 % of a million refs passed for one in 100 of them.
         cursor.execute(f'ALTER TABLE "{REFS}" ALTER search_text SET STATISTICS 300')
+        cursor.execute(f'ANALYZE "{REFS}" (search_text)')
 
 
 def _gin_index_stands() -> bool:
