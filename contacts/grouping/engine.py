@@ -111,7 +111,15 @@ def refuse_repeats(con: duckdb.DuckDBPyConnection) -> None:
 
 
 def load_decisions(con: duckdb.DuckDBPyConnection, decisions: Decisions) -> None:
-    """The tables `must` and `never` (a < b) over refs that exist."""
+    """The tables `must` and `never` (a < b) over refs that exist, and `decided_refs`, which are in any.
+
+    A ref stays decided about where the other end is not among these refs: a part of the refs has the records
+    that they all have.
+    """
+    named = sorted({ref_id for pair in (*decisions.must, *decisions.never) for ref_id in pair})
+    con.register("named_refs", pa.table({"ref_id": pa.array(named, pa.int64())}))
+    con.execute("create or replace temp table decided_refs as from named_refs")
+    con.unregister("named_refs")
     for name, pairs in (("must", decisions.must), ("never", decisions.never)):
         lower = pa.array([min(pair) for pair in pairs], pa.int64())
         upper = pa.array([max(pair) for pair in pairs], pa.int64())
@@ -136,8 +144,7 @@ def make_records(
         create or replace temp table keyed as
         select ref_id, {content_hash(columns)} as h1, {content_hash(columns, 1)} as h2,
             if(system_id in ({excluded}), system_id, null) as realm,
-            if(ref_id in (select a from must union select b from must union select a from never
-                union select b from never), ref_id, null) as decided
+            if(ref_id in (from decided_refs), ref_id, null) as decided
         from plain
     """)
     con.execute("""

@@ -202,7 +202,7 @@ def test_from_learning_to_the_next_run_the_groups_change_as_was_shown():
     told = json.loads(out.getvalue())
     proposed = ModelVersion.objects.get(number=told["version"])
     activate_version(proposed, by=None, now=NOW)
-    done = regroup(now=NOW + timedelta(hours=1), accept=True)
+    done = regroup(now=NOW + timedelta(hours=1))
 
     shown = proposed.differences
     assert (list(told), told["activated"]) == (["version", "activated", "reason"], False)
