@@ -10,10 +10,10 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
+from contacts.figures import Figures, SystemFigures, figures_of, forget_figures
 from contacts.models import Contact, Job, Organisation, TicketSystem
 from contacts.permissions import GROUPS_WITH_EVERY_SYSTEM, SystemRight, systems_with
 from contacts.services.golden import golden_of
-from kore_site.figures import Figures, SystemFigures, figures_of, forget_figures
 from kore_site.recent_contacts import opened_last
 from sync.models import NightRun
 from sync.night_charts import night_bars

@@ -8,6 +8,7 @@ from typing import Any
 from contacts.search_index import index_arrivals
 from contacts.services.check_invariants import require_whole
 from contacts.services.golden_check import refresh_every_golden
+from contacts.services.kept_figures import keep_figures
 from contacts.services.model_refresh import refresh_when_due
 from contacts.services.primary_rules import apply_primary_rules
 from contacts.services.regroup import regroup
@@ -51,6 +52,10 @@ def _index_arrivals(_now: datetime, progress: Progress) -> Counts:
     return {"indexed": index_arrivals(progress)}
 
 
+def _keep_figures(now: datetime, _progress: Progress) -> Counts:
+    return {"kept": int(keep_figures(now=now))}
+
+
 def _apply_primary_rules(now: datetime, progress: Progress) -> Counts:
     return {"changed": apply_primary_rules(now=now, progress=progress).changed}
 
@@ -80,5 +85,11 @@ NIGHT: Sequence[Step] = (
         is_independent=True,
     ),
     Step("Check invariants", "Ask of the whole database what must always be true.", require_whole),
+    Step(
+        "Count the overview",
+        "Keep figures that take long to count, for the overview of who sees every system.",
+        _keep_figures,
+        is_independent=True,
+    ),
     Step("Tidy up", "Drop what nobody needs any more.", tidy_up, is_independent=True),
 )

@@ -8,6 +8,7 @@ from contacts.models.grouping_run import GroupingRun
 from contacts.models.grouping_state import AppliedDecision, GroupedRef, PendingRef
 from contacts.models.history import FieldChange
 from contacts.models.job import Job, RejectedRow
+from contacts.models.kept_figures import KeptFigures
 from contacts.models.link import Link
 from contacts.models.mapping import Mapping, Move
 from contacts.models.model_version import BadKey, ModelEstimate, ModelVersion, TermFrequency
@@ -36,6 +37,7 @@ __all__ = [
     "GroupedRef",
     "GroupingRun",
     "Job",
+    "KeptFigures",
     "Link",
     "Mapping",
     "ModelEstimate",

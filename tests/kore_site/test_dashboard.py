@@ -8,9 +8,10 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from contacts.models import Contact, Job, SystemRef, TicketSystem
+from contacts.figures import Figures, SystemFigures, count_figures, figures_of, forget_figures
+from contacts.models import Contact, Job, KeptFigures, SystemRef, TicketSystem
 from contacts.permissions import DATA_PROTECTION_OFFICERS, SystemRight, grant
-from kore_site.figures import SystemFigures, count_figures
+from contacts.services import kept_figures
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
 
 from ..factories import NOW, MappingFactory, SystemRefFactory, TicketSystemFactory, UserFactory
@@ -284,3 +285,41 @@ def test_somebody_disabled_or_not_of_the_staff_sees_no_overview(client, is_staff
     client.force_login(user)
 
     assert client.get(INDEX).status_code == 302
+
+
+def test_figures_that_are_dear_to_count_are_kept_by_the_night_for_who_sees_every_system(
+    client, monkeypatch, django_assert_num_queries
+):
+    monkeypatch.setattr(kept_figures, "DEAR_SECONDS", 0)
+    ours, theirs = TicketSystemFactory(), TicketSystemFactory()
+    person_known_in(ours, theirs)
+    SystemRefFactory(system=ours)
+    kept_figures.keep_figures(now=NOW)
+    person_known_in(theirs)
+
+    with django_assert_num_queries(1):
+        kept = figures_of([ours.pk, theirs.pk], now=NOW)
+
+    assert (kept.contacts, kept.refs, kept.unplaced, kept.as_of) == (1, 3, 1, NOW)
+    assert Figures.from_json(kept.to_json()) == kept
+    assert figures_of([theirs.pk], now=NOW).contacts == 2
+    assert figures_of([ours.pk, theirs.pk], now=NOW + dt.timedelta(days=2)).contacts == 2
+
+
+def test_kept_figures_are_counted_afresh_when_somebody_asks_for_it(monkeypatch):
+    monkeypatch.setattr(kept_figures, "DEAR_SECONDS", 0)
+    system = TicketSystemFactory()
+    person_known_in(system)
+    assert kept_figures.keep_figures(now=NOW)
+    person_known_in(system)
+
+    forget_figures([system.pk])
+
+    assert figures_of([system.pk], now=NOW).contacts == 2
+
+
+def test_figures_that_are_quick_to_count_are_not_kept():
+    person_known_in(TicketSystemFactory())
+
+    assert not kept_figures.keep_figures(now=NOW)
+    assert not KeptFigures.objects.exists()

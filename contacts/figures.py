@@ -1,18 +1,18 @@
-"""The heavy figures of the overview: counted in two passes over the visible systems, kept for minutes."""
+"""The heavy figures of the overview: counted in two passes over the visible systems, and kept."""
 
 import hashlib
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from time import perf_counter
+from typing import Any
 
 from django.core.cache import cache
 from django.db import connection
-from django.db.models import BigIntegerField, Case, Count, Q, Sum, Value, When
+from django.db.models import BigIntegerField, Case, Count, F, Q, Sum, Value, When
 from django.db.models.functions import Coalesce
 
-from contacts.models import Mapping as RefMapping
-from contacts.models import SystemRef
+from contacts.models import KeptFigures, SystemRef
 
 KEPT_FOR = timedelta(minutes=5)
 SECONDS_KEPT_PER_SECOND = 1_000
@@ -66,15 +66,37 @@ class Figures:
         """Placed refs per Contact; 0 before anything is placed."""
         return (self.refs - self.unplaced) / self.contacts if self.contacts else 0
 
+    def to_json(self) -> dict[str, Any]:
+        """As a JSON column holds it, whose keys are texts."""
+        return {
+            "as_of": self.as_of.isoformat(),
+            "systems": [asdict(system) for system in self.systems.values()],
+            "sizes": list(self.sizes.items()),
+            "shared": [[*pair, contacts] for pair, contacts in self.shared.items()],
+            "in_several": self.in_several,
+        }
+
+    @classmethod
+    def from_json(cls, kept: dict[str, Any]) -> "Figures":
+        systems = [SystemFigures(**system) for system in kept["systems"]]
+        return cls(
+            as_of=datetime.fromisoformat(kept["as_of"]),
+            systems={system.system_id: system for system in systems},
+            sizes=dict(kept["sizes"]),
+            shared={(left, right): contacts for left, right, contacts in kept["shared"]},
+            in_several=kept["in_several"],
+        )
+
 
 def figures_of(system_ids: Collection[int], *, now: datetime, since: object = None) -> Figures:
     """The figures over these systems, kept a while; `since` names the last thing that changed them.
 
-    Kept per set of systems, so that a right given or taken away shows at once. Empty figures are not kept:
-    on a fresh install the first import is to be seen at once.
+    Kept per set of systems, so that a right given or taken away shows at once; those that the night has
+    counted serve every process. Empty figures are not kept: on a fresh install the first import is to be
+    seen at once.
     """
     key = _cache_key(system_ids, since)
-    kept = cache.get(key)
+    kept = cache.get(key) or _of_the_night(system_ids, now=now)
     if kept is None:
         started = perf_counter()
         kept = count_figures(system_ids, now=now)
@@ -88,22 +110,36 @@ def figures_of(system_ids: Collection[int], *, now: datetime, since: object = No
 def forget_figures(system_ids: Collection[int], *, since: object = None) -> None:
     """Have the next look at these systems count afresh."""
     cache.delete(_cache_key(system_ids, since))
+    KeptFigures.objects.filter(set_of_systems=set_key(system_ids)).delete()
+
+
+def set_key(system_ids: Collection[int]) -> str:
+    """What names a set of systems, and no other, however many they are."""
+    return hashlib.sha256(str(sorted(system_ids)).encode()).hexdigest()
+
+
+def _of_the_night(system_ids: Collection[int], *, now: datetime) -> Figures | None:
+    row = KeptFigures.objects.filter(set_of_systems=set_key(system_ids), until__gt=now).first()
+    return Figures.from_json(row.figures) if row else None
 
 
 def count_figures(system_ids: Collection[int], *, now: datetime) -> Figures:
-    """Count in two grouped passes, however many systems: one over the refs, one over the mappings."""
+    """Count in two passes over the refs, however many systems: what they hold, and how they are placed."""
+    systems = _by_system(system_ids, now=now)
     sizes: dict[int, int] = {}
     shared: dict[tuple[int, int], int] = {}
     in_several = 0
-    for size, members, contacts in _contacts_by_systems(sorted(system_ids)):
-        sizes[size] = sizes.get(size, 0) + contacts
-        in_several += contacts if len(members) > 1 else 0
-        for left in members:
-            for right in members:
-                shared[left, right] = shared.get((left, right), 0) + contacts
-    return Figures(
-        as_of=now, systems=_by_system(system_ids, now=now), sizes=sizes, shared=shared, in_several=in_several
-    )
+    for placing in _placings(sorted(system_ids)):
+        if not placing.is_placed:
+            [system_id] = placing.members
+            systems[system_id] = replace(systems[system_id], unplaced=placing.refs)
+            continue
+        sizes[placing.refs] = sizes.get(placing.refs, 0) + placing.times
+        in_several += placing.times if len(placing.members) > 1 else 0
+        for left in placing.members:
+            for right in placing.members:
+                shared[left, right] = shared.get((left, right), 0) + placing.times
+    return Figures(as_of=now, systems=systems, sizes=sizes, shared=shared, in_several=in_several)
 
 
 def _by_system(system_ids: Collection[int], *, now: datetime) -> dict[int, SystemFigures]:
@@ -114,7 +150,6 @@ def _by_system(system_ids: Collection[int], *, now: datetime) -> dict[int, Syste
         .values("system_id")
         .annotate(
             refs=Count("pk"),
-            unplaced=Count("pk", filter=Q(mapping=None)),
             with_email=Count("pk", filter=~Q(email="")),
             with_phone=Count("pk", filter=~Q(phone="", mobile="")),
             with_birth_date=Count("date_of_birth"),
@@ -126,11 +161,21 @@ def _by_system(system_ids: Collection[int], *, now: datetime) -> dict[int, Syste
     return {row["system_id"]: SystemFigures(**row) for row in rows}
 
 
-def _contacts_by_systems(system_ids: list[int]) -> list[tuple[int, list[int], int]]:
-    """Rows of (visible refs of a Contact, the systems they stand in, Contacts like that).
+@dataclass(frozen=True)
+class _Placing:
+    """So many visible refs in these systems: of each of so many Contacts, or of none, of one system."""
+
+    refs: int
+    members: list[int]
+    times: int
+    is_placed: bool
+
+
+def _placings(system_ids: list[int]) -> list[_Placing]:
+    """How the refs are placed.
 
     Each Contact's systems are folded into bit masks, so that a million mappings are read once and only one
-    row per combination comes back.
+    row per combination comes back. Refs that wait for a Contact are folded by their system.
     """
     if not system_ids:
         return []
@@ -140,7 +185,7 @@ def _contacts_by_systems(system_ids: list[int]) -> list[tuple[int, list[int], in
     masks = {
         f"mask{number}": Sum(
             Case(
-                *[When(system_ref__system=pk, then=Value(1 << bit)) for bit, pk in enumerate(word)],
+                *[When(system=pk, then=Value(1 << bit)) for bit, pk in enumerate(word)],
                 default=Value(0),
                 output_field=BigIntegerField(),
             ),
@@ -148,22 +193,22 @@ def _contacts_by_systems(system_ids: list[int]) -> list[tuple[int, list[int], in
         )
         for number, word in enumerate(words)
     }
-    per_contact = (
-        RefMapping.objects.filter(system_ref__system__in=system_ids)
+    waiting = Case(When(mapping=None, then=F("system_id")), output_field=BigIntegerField())
+    folded = (
+        SystemRef.objects.filter(system__in=system_ids)
         .order_by()
-        .values("contact_id")
+        .annotate(waiting=waiting)
+        .values("mapping__contact_id", "waiting")
         .annotate(size=Count("pk"), **masks)
-        .values("size", *masks)
+        .values("size", "waiting", *masks)
     )
-    inner, parameters = per_contact.query.sql_with_params()
-    columns = ", ".join(["size", *masks])
+    inner, parameters = folded.query.sql_with_params()
+    columns = ", ".join(["size", "waiting", *masks])
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"SELECT {columns}, COUNT(*) FROM ({inner}) AS per_contact GROUP BY {columns}", parameters
-        )
+        cursor.execute(f"SELECT {columns}, COUNT(*) FROM ({inner}) AS folded GROUP BY {columns}", parameters)
         return [
-            (size, _members(words, [int(mask) for mask in folded]), contacts)
-            for size, *folded, contacts in cursor.fetchall()
+            _Placing(size, _members(words, [int(mask) for mask in found]), times, is_placed=waiting is None)
+            for size, waiting, *found, times in cursor.fetchall()
         ]
 
 
