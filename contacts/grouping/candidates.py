@@ -124,9 +124,7 @@ def make_pairs(
     either = "a.rec < b.rec"
     weak = ", ".join(str(number) for number, kind in enumerate(kinds) if kind.name in WEAK_KINDS)
     if only_fresh:
-        con.execute(
-            "create or replace temp table fresh_keys as from keys semi join fresh using (rec)"
-        )
+        con.execute("create or replace temp table fresh_keys as from keys semi join fresh using (rec)")
         either = "a.rec <> b.rec"
     con.execute(f"""
         create or replace temp table pairs as
