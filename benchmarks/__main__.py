@@ -13,6 +13,7 @@ BENCHMARKS = (
     "embedded_run",
     "import_rows",
     "reimport",
+    "search",
 )
 
 

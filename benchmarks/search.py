@@ -130,6 +130,7 @@ def terms() -> tuple[list[Term], list[Term]]:
     rows = SystemRef.objects.exclude(email="").exclude(postcode="")
     ref = rows.filter(mobile__startswith="0777").order_by("pk")[100]
     number = ref.mobile.lstrip("0")
+    employed = SystemRef.objects.exclude(company="").order_by("pk")[100]
     longer = [
         Term("last name", "thornerton"),
         Term("common last name", "smith"),
@@ -145,7 +146,7 @@ def terms() -> tuple[list[Term], list[Term]]:
         Term("postcode", ref.postcode.split()[0] + " " + ref.postcode.split()[-1]),
         Term("System Ref", ref.system_ref),
         Term("GroupID", str(ref.mapping.contact_id)),
-        Term("company", "limited"),
+        Term("company", employed.company),
         Term("very common", "example"),
         Term("no hit", "zzxqzzy"),
     ]
