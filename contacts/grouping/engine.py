@@ -17,7 +17,7 @@ from contacts.grouping.candidates import (
 from contacts.grouping.cluster import cluster
 from contacts.grouping.connection import connect
 from contacts.grouping.decide import make_links
-from contacts.grouping.keys import changed_keys
+from contacts.grouping.keys import KEYS_SCHEMA, changed_keys
 from contacts.grouping.model import Model
 from contacts.grouping.normalise import normalise
 from contacts.grouping.records import (
@@ -66,9 +66,8 @@ def group(
     """
     table = check_refs(refs)
     if not table.num_rows:
-        return Grouping(
-            PARTITION_SCHEMA.empty_table(), LINK_SCHEMA.empty_table(), POISONED_SCHEMA.empty_table()
-        )
+        nothing = (PARTITION_SCHEMA, LINK_SCHEMA, POISONED_SCHEMA, *([] if known is None else [KEYS_SCHEMA]))
+        return Grouping(*(schema.empty_table() for schema in nothing))
     with connect(memory_limit=memory_limit, threads=threads, hash_key=model.hash_key) as con:
         columns = normalise(con, table, default_country=default_country, typed=typed_columns(rules))
         refuse_repeats(con)

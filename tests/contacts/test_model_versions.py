@@ -11,7 +11,7 @@ import pytest
 from django.core.management import call_command
 
 from benchmarks.few_sets import NAMES, FewFields, population
-from contacts.models import GroupingRun, Mapping, ModelEstimate, ModelVersion
+from contacts.models import GroupingRun, Mapping, ModelEstimate, ModelVersion, Organisation
 from contacts.permissions import SystemRight, grant
 from contacts.services.estimate import differences_of, file_estimate, run_estimate
 from contacts.services.grouping_input import read_input
@@ -202,6 +202,8 @@ def test_from_learning_to_the_next_run_the_groups_change_as_was_shown():
     told = json.loads(out.getvalue())
     proposed = ModelVersion.objects.get(number=told["version"])
     activate_version(proposed, by=None, now=NOW)
+    Organisation.load()
+    Organisation.objects.update(brake_share=100)
     done = regroup(now=NOW + timedelta(hours=1))
 
     shown = proposed.differences

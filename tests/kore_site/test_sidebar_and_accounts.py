@@ -134,6 +134,9 @@ def test_a_schedule_is_shown_but_cannot_be_pointed_at_another_function(client):
     assert client.post(address, {"func": "os.system"}).status_code == 403
 
 
+BRAKE = {"brake_share": 5, "brake_floor": 50, "brake_size": 30}
+
+
 def test_the_organisations_list_leads_to_its_form_and_saving_says_when_the_next_night_begins(client):
     client.force_login(UserFactory(role=CRM_MANAGERS))
     form = reverse("admin:contacts_organisation_change", args=[Organisation.SINGLE])
@@ -147,6 +150,7 @@ def test_the_organisations_list_leads_to_its_form_and_saving_says_when_the_next_
             "default_country": "US",
             "currency": "USD",
             "night_at": "03:30",
+            **BRAKE,
         },
         follow=True,
     )
@@ -174,6 +178,7 @@ def test_the_organisation_takes_only_what_the_standards_know(client, field, valu
         "default_country": "GB",
         "currency": "GBP",
         "night_at": "02:00",
+        **BRAKE,
     }
 
     page = client.post(
