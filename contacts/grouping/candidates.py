@@ -176,15 +176,24 @@ def _make_keys(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind]) -> None
 
 
 def _drop_bad_keys(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind], bad_keys: pa.Table) -> None:
-    """Drop from `keys` those that the model knows as bad, and list them in `poisoned`."""
+    """Drop from `keys` those that the model knows as bad, and list them in `poisoned`.
+
+    Only keys that two records hold are asked about, of whichever kinds of a family: one alone makes no pair.
+    """
     bad_kinds = set(bad_keys["kind"].to_pylist())
+    families: dict[str, list[int]] = {}
+    for number, kind in enumerate(kinds):
+        families.setdefault(kind.family or kind.name, []).append(number)
     con.register("bad_keys", bad_keys)
     for number, kind in enumerate(kinds):
         if kind.name in bad_kinds and kind.name not in POISONABLE:
+            family = ", ".join(map(str, families[kind.family or kind.name]))
             con.execute(f"""
                 create or replace temp table bad as
-                with held as (select key, min(rec) as rec from keys where kind = {number} group by key
-                    having count(*) > 1)
+                with held as (
+                    select key, min(rec) filter (kind = {number}) as rec
+                    from keys where kind in ({family}) group by key having count(*) > 1
+                )
                 select key, holders from held join records using (rec)
                 join (select key_hash, holders from bad_keys where kind = '{kind.name}') bad_keys
                 on keyed_hash('{kind.name}', {kind.text}) = key_hash
