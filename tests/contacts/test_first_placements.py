@@ -98,7 +98,7 @@ details = st.fixed_dictionaries(
 
 @pytest.mark.slow
 @pytest.mark.req("R-MDB-12", "D-7", "D-8")
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(contacts=st.lists(st.lists(details, min_size=1, max_size=3), min_size=1, max_size=4), wrong=st.data())
 def test_what_is_stored_at_once_is_what_golden_of_gives_and_the_check_finds_just_what_differs(
     contacts, wrong

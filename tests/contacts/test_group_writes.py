@@ -133,7 +133,7 @@ rounds = st.lists(
 @pytest.mark.req(
     "R-MDB-6", "R-MDB-7", "R-MDB-8", "R-MDB-11", "R-MDB-13", "R-CM-3", "R-CM-26", "D-4", "D-5", "D-7", "C-8"
 )
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rounds=rounds, at_once=st.integers(1, 3))
 def test_every_rule_holds_whatever_the_engine_finds_round_after_round(rounds, at_once):
     try:
