@@ -25,6 +25,7 @@ from contacts.models import (
     SystemRef,
     TermFrequency,
 )
+from contacts.services.golden import refresh_golden
 from contacts.services.grouping_input import read_input
 from contacts.services.grouping_model import active_version, is_due, load_model, prune_models, store_model
 from contacts.services.regroup import GROUPING, regroup
@@ -284,9 +285,9 @@ def do(system, deed, *what):
         arrive(system, *what)
     elif deed == "edit":
         first, last, email = what[1]
-        SystemRef.objects.filter(pk=refs[what[0] % len(refs)].pk).update(
-            first_name=first, last_name=last, email=email
-        )
+        ref = refs[what[0] % len(refs)].pk
+        SystemRef.objects.filter(pk=ref).update(first_name=first, last_name=last, email=email)
+        refresh_golden(Mapping.objects.filter(pk=ref).values_list("contact", flat=True), now=NOW)
     elif deed == "lift":
         GroupDecision.objects.standing().update(until=NOW)
     else:
