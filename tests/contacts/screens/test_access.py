@@ -2,6 +2,7 @@
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.urls import reverse
 
 from contacts.models import GroupAlias, Move
@@ -93,8 +94,9 @@ def test_the_list_of_refs_costs_the_same_queries_whatever_the_rows(
     as_admin, mlb, rows, django_assert_num_queries
 ):
     SystemRefFactory.create_batch(rows, system=mlb, spent_total=5)
+    estimate = 1 if connection.vendor == "postgresql" else 0
 
-    with django_assert_num_queries(6):
+    with django_assert_num_queries(6 + estimate):
         as_admin.get(reverse("admin:contacts_systemref_changelist"))
 
 
