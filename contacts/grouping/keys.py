@@ -50,8 +50,8 @@ def changed_keys(
     """KEYS_SCHEMA of the refs of `plain` whose print is not the `known` one (KNOWN_SCHEMA), by ref_id.
 
     Call it once poisoned values are blanked. The hashes are keyed, so that a copy of the database tells
-    nothing of who is in it; 60 bits, of which two unlike keys of a million refs share one once in a century
-    of nights, and then only a pair too many is compared.
+    nothing of who is in it. Of 60 bits two unlike keys seldom come to share one, and then only a pair too
+    many is compared.
     """
     con.register("known", known)
     con.register("bad_keys", bad_keys)
