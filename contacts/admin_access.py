@@ -72,8 +72,9 @@ class PerSystemChangeList(ChangeList):
     page: Page
 
     def get_results(self, request: HttpRequest) -> None:
-        for name in PLACES:
+        for name in PLACES:  # what is asked for now; links to other pages and orders must not carry it on
             self.params.pop(name, None)
+            self.filter_params.pop(name, None)
         self.pages = ListPages(
             self.queryset,
             self.order,

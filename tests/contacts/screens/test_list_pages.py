@@ -73,6 +73,23 @@ def test_next_leads_through_every_row_once_and_previous_back(as_rep, many, reque
     assert set(flat(back)) == set(many)
 
 
+@pytest.mark.parametrize("counted", [True, False])
+@pytest.mark.parametrize(
+    ("title", "ids"),
+    [("First", slice(50)), ("1", slice(50)), ("Previous", slice(50)), ("Last", slice(80, 130))],
+)
+def test_every_link_leads_where_it_says_from_a_page_that_was_turned_to(
+    as_rep, many, request, counted, title, ids
+):
+    if not counted:
+        request.getfixturevalue("few_are_counted")
+    second = as_rep.get(CONTACTS + link(as_rep.get(CONTACTS), "Next"))
+
+    there = as_rep.get(CONTACTS + link(second, title))
+
+    assert shown(there) == (many[100:] if counted and title == "Last" else many[ids])
+
+
 @pytest.mark.parametrize("address", [REFS, PURCHASES])
 def test_refs_and_purchases_are_turned_in_the_same_way(as_admin, few_are_counted, mlb, address):
     for number in range(70):
