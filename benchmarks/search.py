@@ -222,7 +222,7 @@ def measure_lists() -> dict[str, dict[str, float]]:
     address = reverse("admin:contacts_contact_changelist")
     middle = Contact.objects.order_by("-pk").values_list("pk", flat=True)
     deep = middle[min(5_000 * PER_PAGE, middle.count() // 2)]
-    rep = User.objects.create(username="rep", is_staff=True)
+    rep, _ = User.objects.get_or_create(username="rep", is_staff=True)
     rep.groups.add(Group.objects.get(name=SALES_REPS))
     grant(rep, SystemRight.VIEW, on=TicketSystem.objects.get(pk=1))
     asked = {
@@ -242,11 +242,22 @@ def measure_lists() -> dict[str, dict[str, float]]:
     return figures
 
 
-def run(refs: int) -> bool:
+def fill_unless_kept(refs: int) -> None:
+    """Fill the database, unless an earlier run with --keep has left it filled with as many refs."""
+    kept = SystemRef.objects.count()
+    if kept not in (0, refs):
+        raise SystemExit(f"The database that was kept holds {kept:,} refs; a run without --keep drops it.")
+    if kept:
+        print("Filled by an earlier run", file=sys.stderr, flush=True)
+        return
     started = time.perf_counter()
     fill(refs)
     print(f"Filled in {time.perf_counter() - started:.0f} s", file=sys.stderr, flush=True)
-    user = User.objects.create(username="boss", is_superuser=True, is_staff=True)
+
+
+def run(refs: int) -> bool:
+    fill_unless_kept(refs)
+    user, _ = User.objects.get_or_create(username="boss", is_superuser=True, is_staff=True)
     longer, short = terms()
     # A System Ref has no GroupID.
     by_ref = [compare_refs(term, user) for term in longer if term.name != "GroupID"]
@@ -275,17 +286,19 @@ def run(refs: int) -> bool:
 
 
 def main() -> int:
-    """0 when every target is met. Works in a test database of its own, which it drops."""
+    """0 when every target is met. Works in a test database of its own, which it drops unless told to keep."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--refs", type=int, default=1_000_000)
-    refs = parser.parse_args().refs
+    parser.add_argument("--keep", action="store_true", help="leave the filled database to the next such run")
+    options = parser.parse_args()
     if connection.vendor != "postgresql":
         parser.error("The figure is PostgreSQL's: set DATABASE_URL.")
-    databases = setup_databases(verbosity=0, interactive=False)
+    # Nothing is serialised: a database that was kept would be read into memory whole.
+    databases = setup_databases(verbosity=0, interactive=False, keepdb=options.keep, serialized_aliases=[])
     try:
-        return 0 if run(refs) else 1
+        return 0 if run(options.refs) else 1
     finally:
-        teardown_databases(databases, verbosity=0)
+        teardown_databases(databases, verbosity=0, keepdb=options.keep)
 
 
 if __name__ == "__main__":

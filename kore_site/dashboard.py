@@ -1,6 +1,6 @@
 """What each role sees first: only figures over systems that the person may see."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
-from contacts.figures import Figures, SystemFigures, figures_of, forget_figures
+from contacts.figures import Figures, SystemFigures, figures_of, forget_figures, refs_alone
 from contacts.models import Contact, Job, Organisation, TicketSystem
 from contacts.permissions import GROUPS_WITH_EVERY_SYSTEM, SystemRight, systems_with
 from contacts.services.golden import golden_of
@@ -83,28 +83,31 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """Unfold's dashboard callback: adds what the first page shows. The number of queries is constant.
 
     Who may see the nights steers, and sees everything here; officers see the figures; who sees people
-    finds them. Neither the search
-    nor a figure covers a system that the person may not see.
+    finds them, with no figure but how many refs their systems hold. Neither the search nor a figure covers
+    a system that the person may not see.
     """
     user, now = request.user, timezone.now()
     steers = user.has_perm("sync.view_nightrun")
     systems = list(TicketSystem.objects.visible_to(user).order_by("rank", "code"))
     nights = _nights(now) if steers else []
-    figures = figures_of([system.pk for system in systems], now=now, since=last_change(nights))
-    lines = _system_lines(systems, figures, may_change=systems_with(user, SystemRight.CHANGE))
+    shows_figures = steers or user.groups.filter(name__in=GROUPS_WITH_EVERY_SYSTEM).exists()
+    seen = [system.pk for system in systems]
+    figures = figures_of(seen, now=now, since=last_change(nights)) if shows_figures else None
+    counted = figures.systems if figures else refs_alone(seen)
+    lines = _system_lines(systems, counted, may_change=systems_with(user, SystemRight.CHANGE))
     context.update(
         steers=steers,
-        shows_figures=steers or user.groups.filter(name__in=GROUPS_WITH_EVERY_SYSTEM).exists(),
+        shows_figures=shows_figures,
         finds_people=user.has_perm("contacts.view_contact"),
         search_address=page_address("contacts_contact_changelist"),
         figures=figures,
         systems=lines,
         recent=_recent_contacts(request),
-        overlap=_overlap(systems, figures),
-        sizes=_sizes(figures),
+        overlap=_overlap(systems, figures) if figures else [],
+        sizes=_sizes(figures) if figures else [],
         jobs=_jobs(user),
         jobs_address=page_address("contacts_job_changelist"),
-        first_steps=_first_steps(user, systems, figures, nights) if steers else [],
+        first_steps=_first_steps(user, systems, figures, nights) if steers and figures else [],
         held_night=_held_night(user, nights),
         **_night_panel(nights, now=now),
     )
@@ -156,13 +159,13 @@ def _night_panel(nights: Sequence[NightLine], *, now: datetime) -> dict[str, Any
 
 
 def _system_lines(
-    systems: Sequence[TicketSystem], figures: Figures, *, may_change: Collection[int]
+    systems: Sequence[TicketSystem], counted: Mapping[int, SystemFigures], *, may_change: Collection[int]
 ) -> list[SystemLine]:
     lines = []
     for system in systems:
-        counted = figures.systems.get(system.pk, SystemFigures(system_id=system.pk))
-        qualities = [(name, Share(getattr(counted, field), counted.refs)) for name, field in QUALITIES]
-        lines.append(SystemLine(system, counted, qualities, may_change=system.pk in may_change))
+        figures = counted.get(system.pk, SystemFigures(system_id=system.pk))
+        qualities = [(name, Share(getattr(figures, field), figures.refs)) for name, field in QUALITIES]
+        lines.append(SystemLine(system, figures, qualities, may_change=system.pk in may_change))
     return lines
 
 

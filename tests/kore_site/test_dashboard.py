@@ -204,6 +204,38 @@ def test_a_reps_first_page_searches_and_lists_their_systems_without_the_night(cl
         assert hidden not in page.text
 
 
+@pytest.mark.req("R-MDB-16")
+def test_a_reps_first_page_counts_the_refs_of_their_systems_and_nothing_else(client):
+    ours, theirs, empty = TicketSystemFactory(), TicketSystemFactory(), TicketSystemFactory()
+    person_known_in(ours, ours, theirs)
+    rep = UserFactory(role=SALES_REPS)
+    for system in (ours, empty):
+        grant(rep, SystemRight.VIEW, on=system)
+    client.force_login(rep)
+
+    with CaptureQueriesContext(connection) as queries:
+        page = client.get(INDEX)
+
+    assert {line.system: line.figures.refs for line in page.context["systems"]} == {ours: 2, empty: 0}
+    counting = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
+    assert len(counting) == 1
+    assert "mapping" not in counting[0]
+
+
+def test_a_right_taken_from_a_rep_takes_the_count_with_it_at_once(client):
+    kept, taken = TicketSystemFactory(), TicketSystemFactory()
+    person_known_in(kept, taken)
+    rep = UserFactory(role=SALES_REPS)
+    for system in (kept, taken):
+        grant(rep, SystemRight.VIEW, on=system)
+    client.force_login(rep)
+    assert len(client.get(INDEX).context["systems"]) == 2
+
+    rep.ticketsystemuserobjectpermission_set.filter(content_object=taken).delete()
+
+    assert [line.system for line in client.get(INDEX).context["systems"]] == [kept]
+
+
 def test_a_rep_who_sees_every_system_still_begins_with_the_search(client):
     system = TicketSystemFactory()
     rep = UserFactory(role=SALES_REPS)
