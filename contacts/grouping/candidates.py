@@ -6,7 +6,12 @@ from dataclasses import dataclass
 import duckdb
 import pyarrow as pa
 
+from contacts.grouping.normalise import COMPARABLE
+
 MOST_HOLDERS = 60
+# Between two models a key that is only searched by may grow as much as all refs may: twice. A value that is
+# evidence may not, for it is no evidence beyond MOST_HOLDERS.
+MOST_GROWTH = 2
 BAD_KEY_SCHEMA = pa.schema([("kind", pa.string()), ("key_hash", pa.string()), ("holders", pa.int64())])
 
 
@@ -61,6 +66,18 @@ KEY_KINDS = (
     KeyKind("house_first", [_STREET, _NUMBER, f"if({_IS_BARE}, left(fn, 1), fn)"], family="house_name"),
 )
 
+
+class OutgrownKeys(Exception):
+    """Keys became common since the model was frozen, which does not know them as bad: it fits no longer.
+
+    `keys`: of each its kind and how many different records hold it, most first. `ref_ids`: all that hold one.
+    """
+
+    def __init__(self, keys: Sequence[tuple[str, int]], ref_ids: frozenset[int]) -> None:
+        self.keys, self.ref_ids = keys, ref_ids
+        super().__init__(f"{len(keys)} keys are on far more records than when the model was frozen.")
+
+
 # Most pairs that only these find come to nothing, which is cheaper to foresee than to compare them.
 WEAK_KINDS = ("first_last",)
 STRONG, WEAK = "strong", "weak"
@@ -91,20 +108,6 @@ def blank_poisoned(con: duckdb.DuckDBPyConnection, bad_keys: pa.Table) -> None:
     con.unregister("bad_keys")
 
 
-def _bad_values_sql(kind: str, columns: Sequence[str]) -> str:
-    """SQL: value and distinct holders of each bad value; only often typed ones are looked at closely."""
-    column, content = POISONABLE[kind], content_hash(columns)
-    return f"""
-        with suspects as (
-            select {column} as value from plain where {column} is not null group by 1
-            having count(*) > {MOST_HOLDERS}
-        )
-        select value, count(distinct {content}) as holders
-        from plain join suspects on plain.{column} = suspects.value
-        group by value having count(distinct {content}) > {MOST_HOLDERS}
-    """
-
-
 def content_hash(columns: Sequence[str], salt: int = 0) -> str:
     """SQL: a number that two refs share when all their comparable details are the same."""
     return f"hash({salt}, {', '.join(columns)})"
@@ -118,6 +121,8 @@ def make_pairs(
     A pair stands once, however many keys it shares; its `match_key` is WEAK where only WEAK_KINDS found it,
     otherwise STRONG. Bad keys lead to none. Where `only_fresh`, there is a
     table `fresh` (rec), and only pairs with one of these are made.
+
+    Raises OutgrownKeys instead of making very many pairs; there must be a table `members` then.
     """
     _make_keys(con, kinds)
     _drop_bad_keys(con, kinds, bad_keys)
@@ -126,6 +131,7 @@ def make_pairs(
     if only_fresh:
         con.execute("create or replace temp table fresh_keys as from keys semi join fresh using (rec)")
         either = "a.rec <> b.rec"
+    _refuse_outgrown(con, kinds, among="keys semi join fresh_keys using (key)" if only_fresh else "keys")
     con.execute(f"""
         create or replace temp table pairs as
         select least(a.rec, b.rec) as join_key_l, greatest(a.rec, b.rec) as join_key_r,
@@ -136,32 +142,91 @@ def make_pairs(
     con.execute("drop table keys")
 
 
-def find_bad_keys(
-    con: duckdb.DuckDBPyConnection, columns: Sequence[str], *, kinds: Iterable[KeyKind] = KEY_KINDS
+def blank_bad_values(
+    con: duckdb.DuckDBPyConnection, known: pa.Table, *, kinds: Iterable[KeyKind]
 ) -> pa.Table:
-    """The keys of `plain` that more than MOST_HOLDERS distinct records hold: BAD_KEY_SCHEMA, hashed."""
+    """Blank in `plain` the `known` bad values, and those that more than MOST_HOLDERS distinct records hold.
+
+    Returns BAD_KEY_SCHEMA: the known, and all bad keys of these kinds. Other keys are counted as a run finds
+    them, once bad values are blank: to a model with these keys no key of these refs is outgrown.
+    """
     kinds = list(kinds)
+    bad = pa.concat_tables([known, _bad_values(con, kinds)])
+    blank_poisoned(con, bad)
+    return pa.concat_tables([bad, _bad_searched(con, kinds)])
+
+
+def _bad_values(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind]) -> pa.Table:
+    """Those of POISONABLE, hashed; only often typed ones are looked at closely."""
     names = {kind.name for kind in kinds}
-    poisonable = [kind for kind in POISONABLE if kind in names or (kind == "phone" and names)]
     parts = [
-        f"""select '{kind}' as kind, keyed_hash('{kind}', value) as key_hash, holders
-        from ({_bad_values_sql(kind, columns)})"""
-        for kind in poisonable
+        f"""select '{kind}' as kind, keyed_hash('{kind}', value) as key_hash, holders from (
+            with suspects as (
+                select {column} as value from plain where {column} is not null group by 1
+                having count(*) > {MOST_HOLDERS}
+            )
+            select value, count(distinct {content_hash(COMPARABLE)}) as holders
+            from plain join suspects on plain.{column} = suspects.value
+            group by value having holders > {MOST_HOLDERS}
+        )"""
+        for kind, column in POISONABLE.items()
+        if kind in names or (kind == "phone" and names)
     ]
+    return _as_bad_keys(con, parts)
+
+
+def _bad_searched(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind]) -> pa.Table:
     con.execute(f"""
         create or replace temp table content as select plain.* from plain
-        where ref_id in (select min(ref_id) from plain group by {content_hash(columns)})
+        where ref_id in (select min(ref_id) from plain group by {content_hash(COMPARABLE)})
     """)
-    parts += [
+    parts = [
         f"""select '{kind.name}' as kind, keyed_hash('{kind.name}', value) as key_hash, holders
         from (select {kind.text} as value, count(*) as holders from content
             where {kind.is_filled} group by 1 having count(*) > {MOST_HOLDERS})"""
         for kind in kinds
         if kind.name not in POISONABLE
     ]
-    table = con.sql(f"select * from ({' union all '.join(parts)}) order by 1, 2").to_arrow_table()
+    table = _as_bad_keys(con, parts)
     con.execute("drop table content")
+    return table
+
+
+def _as_bad_keys(con: duckdb.DuckDBPyConnection, parts: Sequence[str]) -> pa.Table:
+    if not parts:
+        return BAD_KEY_SCHEMA.empty_table()
+    table = con.sql(f"select * from ({' union all '.join(parts)}) order by 1, 2").to_arrow_table()
     return table.cast(BAD_KEY_SCHEMA)
+
+
+def _refuse_outgrown(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind], *, among: str) -> None:
+    """Raise OutgrownKeys where there are any `among` these rows of `keys` (SQL).
+
+    Rows are counted first, which is cheap; records that a person's decision or a closed system keeps apart
+    from others like them are told from different ones only for the few that look outgrown.
+    """
+    values = ", ".join(str(number) for number, kind in enumerate(kinds) if kind.name in POISONABLE)
+    most = f"if(kind in ({values or -1}), {MOST_HOLDERS}, {MOST_GROWTH * MOST_HOLDERS})"
+    con.execute(f"""
+        create or replace temp table suspects as
+        select key, kind from {among} group by key, kind having count(*) > {most}
+    """)
+    if con.execute("select count(*) from suspects").fetchall() == [(0,)]:
+        return
+    con.execute(f"""
+        create or replace temp table outgrown as
+        select key, kind, count(distinct {content_hash(COMPARABLE)}) as holders
+        from suspects join keys using (key, kind) join records using (rec)
+        group by key, kind having holders > {most}
+    """)
+    found = con.execute("select kind, holders from outgrown order by holders desc, kind").fetchall()
+    if found:
+        ref_ids = con.execute("""
+            select distinct ref_id from outgrown join keys using (key) join members using (rec)
+        """).fetchall()
+        raise OutgrownKeys(
+            [(kinds[number].name, holders) for number, holders in found], frozenset(row[0] for row in ref_ids)
+        )
 
 
 def _make_keys(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind]) -> None:

@@ -106,7 +106,7 @@ def compare(refs: pa.Table, *, fresh: pa.Array, terms: Terms) -> pa.Table:
 
     `refs` must hold all that share a key with a fresh one, all that are like a fresh one, and the other end
     of each decision about one; `fresh` all that are like one of them or share a key of the context slots.
-    Guards on whole groups have not been asked.
+    Guards on whole groups have not been asked. Raises OutgrownKeys.
     """
     with _normalised(refs, terms) as (con, columns):
         load_decisions(con, terms.decisions)

@@ -8,10 +8,8 @@ import pyarrow as pa
 from contacts.grouping.candidates import (
     KEY_KINDS,
     STRONG,
-    KeyKind,
-    blank_poisoned,
+    blank_bad_values,
     content_hash,
-    find_bad_keys,
     make_pairs,
 )
 from contacts.grouping.cluster import cluster
@@ -62,7 +60,7 @@ def group(
     refs; DuckDB stays within `memory_limit` and spills to disk beyond it. `known` (keys.KNOWN_SCHEMA) are
     the prints of refs as they were kept: given, the keys of all others are part of the result.
 
-    Raises UnusableRefs, or TooManyKeyKinds where keys are wanted.
+    Raises UnusableRefs, OutgrownKeys where the model fits no longer, TooManyKeyKinds where keys are wanted.
     """
     table = check_refs(refs)
     if not table.num_rows:
@@ -72,8 +70,9 @@ def group(
         columns = normalise(con, table, default_country=default_country, typed=typed_columns(rules))
         refuse_repeats(con)
         kinds = [*KEY_KINDS, *key_kinds(rules)]
-        bad_keys = _bad_keys(con, columns, model=model, kinds=kinds)
-        blank_poisoned(con, bad_keys)
+        # Those that the model knows, and of kinds that it does not know those that these refs share.
+        unknown = [kind for kind in kinds if kind.name not in model.key_kinds]
+        bad_keys = blank_bad_values(con, model.bad_keys, kinds=unknown)
         keys = None
         if known is not None:
             keys = changed_keys(con, columns, kinds=kinds, bad_keys=bad_keys, known=known)
@@ -90,16 +89,6 @@ def group(
 
 _DECIDED = "coalesce(list_has_any(must_l, must_r), false)"
 MUST_WAY = Outcome(MUST, Holds.YES, _DECIDED, least=_DECIDED)
-
-
-def _bad_keys(
-    con: duckdb.DuckDBPyConnection, columns: Sequence[str], *, model: Model, kinds: Sequence[KeyKind]
-) -> pa.Table:
-    """Those that the model knows, and of kinds that it does not know those that these refs share."""
-    unknown = [kind for kind in kinds if kind.name not in model.key_kinds]
-    if not unknown:
-        return model.bad_keys
-    return pa.concat_tables([model.bad_keys, find_bad_keys(con, columns, kinds=unknown)])
 
 
 def refuse_repeats(con: duckdb.DuckDBPyConnection) -> None:

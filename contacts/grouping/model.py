@@ -9,7 +9,7 @@ from functools import cached_property
 import duckdb
 import pyarrow as pa
 
-from contacts.grouping.candidates import BAD_KEY_SCHEMA, KEY_KINDS, MOST_HOLDERS, KeyKind, find_bad_keys
+from contacts.grouping.candidates import BAD_KEY_SCHEMA, KEY_KINDS, MOST_HOLDERS, KeyKind, blank_bad_values
 from contacts.grouping.cluster import dates_agree_sql
 from contacts.grouping.comparisons import Comparison, Weights, with_weights
 from contacts.grouping.connection import connect
@@ -143,9 +143,9 @@ def freeze_model(
     """
     kinds = [*KEY_KINDS, *extra_kinds]
     with connect(memory_limit=memory_limit, threads=threads, hash_key=hash_key) as con:
-        columns = normalise(con, check_refs(refs), default_country=default_country)
+        normalise(con, check_refs(refs), default_country=default_country)
         frequencies = con.sql(_frequencies_sql()).to_arrow_table().cast(FREQUENCY_SCHEMA)
-        bad_keys = find_bad_keys(con, columns, kinds=kinds)
+        bad_keys = blank_bad_values(con, BAD_KEY_SCHEMA.empty_table(), kinds=kinds)
         _make_housed(con)
         household_prior, wrong_date_odds = _household_prior(con), _wrong_date_odds(con)
     return Model(

@@ -2,12 +2,13 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 import pyarrow as pa
 
+from contacts.grouping.candidates import OutgrownKeys
 from contacts.grouping.engine import group
 from contacts.grouping.keys import KNOWN_SCHEMA
 from contacts.grouping.rules import key_kinds
@@ -30,7 +31,8 @@ class Found:
 
     `links` are all links there should be, or, of a run over the changes, all with an end in `fresh`, while
     `redecided` are others that stand and are decided otherwise now. `joinable`: those that made the groups.
-    `keys`: the prints and keys of refs that changed. `poisoned`: ignored keys by kind.
+    `keys`: the prints and keys of refs that changed. `poisoned`: ignored keys by kind. `outgrown`: keys, each
+    its kind and its holders, that became common since the last model, so that a new one was frozen.
     """
 
     basis: Basis
@@ -45,6 +47,7 @@ class Found:
     fresh: frozenset[int] | None = None
     redecided: pa.Table | None = None
     poisoned: Mapping[str, int] | None = None
+    outgrown: Sequence[tuple[str, int]] = ()
 
     @property
     def is_full(self) -> bool:
@@ -58,8 +61,24 @@ class Found:
         return {*decisions.must, *decisions.never}
 
 
-def find_among_changes(*, now: datetime) -> Found | None:
-    """What the changes since the last run come to; None where only a full run will do, or costs less."""
+def find(*, now: datetime, full: bool, dry_run: bool) -> Found:
+    """What a run comes to: over the changes alone where that will do, costs less and `full` is not wanted.
+
+    Freezes a new model where one is due, or where keys have become common since (ADR 0011); a dry run keeps
+    none.
+    """
+    outgrown = None
+    try:
+        if not full and (found := _find_among_changes(now=now)):
+            return found
+        return _find_among_all(now=now, dry_run=dry_run)
+    except OutgrownKeys as noticed:
+        outgrown = noticed.with_traceback(None)  # which holds the refs that were read
+    return _find_among_all(now=now, dry_run=dry_run, outgrown=outgrown)
+
+
+def _find_among_changes(*, now: datetime) -> Found | None:
+    """None where only a full run will do, or costs less. Raises OutgrownKeys."""
     pending = read_pending()
     basis = standing_basis(now=now)
     if basis is None or _is_much(pending):
@@ -81,11 +100,11 @@ def find_among_changes(*, now: datetime) -> Found | None:
     )
 
 
-def find_among_all(*, now: datetime, dry_run: bool) -> Found:
-    """What all System Refs come to. Freezes a new model where one is due; a dry run keeps none."""
+def _find_among_all(*, now: datetime, dry_run: bool, outgrown: OutgrownKeys | None = None) -> Found:
+    """With a new model where keys have `outgrown` the one in force. Raises OutgrownKeys where they have."""
     pending = read_pending()
     given = read_input()
-    basis = _basis(given, now=now, dry_run=dry_run)
+    basis = _basis(given, outgrown=outgrown, now=now, dry_run=dry_run)
     known = known_prints() if _was_made_with(basis) else KNOWN_SCHEMA.empty_table()
     began = time.monotonic()
     terms = basis.terms
@@ -110,6 +129,7 @@ def find_among_all(*, now: datetime, dry_run: bool) -> Found:
         joinable=grouping.links,
         keys=grouping.keys,
         engine_seconds=time.monotonic() - began,
+        outgrown=outgrown.keys if outgrown else (),
         poisoned=Counter(grouping.poisoned["kind"].to_pylist()),
     )
 
@@ -119,19 +139,32 @@ def _is_much(pending: Pending) -> bool:
     return count > MANY_CHANGES and count > SystemRef.objects.count() * LARGEST_SHARE
 
 
-def _basis(given: GroupingInput, *, now: datetime, dry_run: bool) -> Basis:
+def _basis(given: GroupingInput, *, outgrown: OutgrownKeys | None, now: datetime, dry_run: bool) -> Basis:
     """By the model in force, or by a new one where that does not fit; rules of the managers' own need keys
     whose bad ones the model must know."""
     rules = rules_in_force()
-    standing = None if is_due(given.refs.num_rows) else active_version()
+    standing = None if outgrown or is_due(given.refs.num_rows) else active_version()
     if standing is not None:
         basis = basis_of(standing, load_model(standing), rules)
         if basis.terms.knows_its_keys:
             return basis
     kinds = key_kinds(rules.rules)
     model = freeze(given.refs, default_country=given.default_country, extra_kinds=kinds)
-    version = None if dry_run else store_model(model, now=now)
+    reason = _reason(outgrown) if outgrown else ""
+    version = None if dry_run else store_model(model, now=now, reason=reason)
     return basis_of(version, model, rules)
+
+
+def _reason(outgrown: OutgrownKeys) -> str:
+    """Why the model is a new one before its week is over, for the screen."""
+    kind, holders = outgrown.keys[0]
+    named = {"email": "One e-mail", "mobile": "One mobile number"}
+    what = named.get(kind, f"One combination of details ({kind.replace('_', ' ')})")
+    others = f", and {len(outgrown.keys) - 1:,} more became common" if len(outgrown.keys) > 1 else ""
+    return (
+        f"{what} came to be on {holders:,} different records{others}: too many to say anything of a person."
+        " How common values are was learnt anew; the weights stayed."
+    )
 
 
 def _was_made_with(basis: Basis) -> bool:

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,7 +16,7 @@ from django.db.models import Exists, Max, OuterRef
 
 from contacts.bulk import insert_rows
 from contacts.columnar import read_table
-from contacts.grouping.candidates import BAD_KEY_SCHEMA, KeyKind
+from contacts.grouping.candidates import BAD_KEY_SCHEMA, MOST_GROWTH, KeyKind
 from contacts.grouping.model import FREQUENCY_SCHEMA, PRESET_HOUSEHOLD_PRIOR, Model, freeze_model
 from contacts.models import (
     BadKey,
@@ -29,8 +29,6 @@ from contacts.models import (
 )
 from contacts.permissions import sees_every_system
 
-# A version serves until there are twice or half as many refs as it was frozen for: the prior is 1.4 / N.
-MOST_GROWTH = 2.0
 # Values come and go: after so long the frequencies are learnt anew.
 REFRESHED_AFTER = timedelta(days=7)
 # What an estimate learnt, and a refresh keeps; frequencies, bad keys and the population are learnt anew.
@@ -71,6 +69,7 @@ def is_due(population: int, *, now: datetime | None = None) -> bool:
 
 
 def _fits(version: ModelVersion, population: int) -> bool:
+    """It serves until there are twice or half as many refs as it was frozen for: the prior is 1.4 / N."""
     frozen_for = max(version.population, 1)
     return frozen_for / MOST_GROWTH <= max(population, 1) <= frozen_for * MOST_GROWTH
 
@@ -93,10 +92,12 @@ def load_model(version: ModelVersion) -> Model:
     )
 
 
-def freeze(refs: pa.Table, *, default_country: str, extra_kinds: Iterable[KeyKind] = ()) -> Model:
+def freeze(
+    refs: pa.Table, *, default_country: str, extra_kinds: Iterable[KeyKind] = (), like: Model | None = None
+) -> Model:
     """What these refs teach, as the model after the newest version; nothing is stored.
 
-    Weights that the version in force had learnt stay as they are.
+    Weights that the version in force had learnt, or those of the model that it is to be `like`, stay.
     `extra_kinds`: the kinds of key that the managers' own rules need (grouping.rules.key_kinds).
     """
     model = freeze_model(
@@ -108,16 +109,18 @@ def freeze(refs: pa.Table, *, default_country: str, extra_kinds: Iterable[KeyKin
         memory_limit=settings.GROUPING_MEMORY,
         threads=settings.GROUPING_THREADS,
     )
-    return _with_learnt_weights(model)
-
-
-def _with_learnt_weights(model: Model) -> Model:
+    if like is not None:
+        return _with_learnt_weights(model, json.loads(like.to_json()))
     standing = ModelVersion.objects.filter(is_active=True).first()
-    if standing is None or not standing.settings.get("weights"):
+    return _with_learnt_weights(model, standing.settings) if standing else model
+
+
+def _with_learnt_weights(model: Model, before: Mapping[str, Any]) -> Model:
+    if not before.get("weights"):
         return model
-    kept = {name: standing.settings[name] for name in LEARNT if name in standing.settings}
+    kept = {name: before[name] for name in LEARNT if name in before}
     if model.household_prior == PRESET_HOUSEHOLD_PRIOR:  # these refs say nothing of households
-        kept["household_prior"] = standing.settings["household_prior"]
+        kept["household_prior"] = before["household_prior"]
     return replace(model, **kept)
 
 

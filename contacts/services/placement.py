@@ -1,6 +1,7 @@
 """Places new System Refs by day; joining and splitting Contacts waits for the night (PRODUCT.md)."""
 
 from collections import Counter
+from collections.abc import Sequence
 from datetime import datetime
 
 import pyarrow as pa
@@ -8,6 +9,8 @@ from django.conf import settings
 
 from contacts.exclusive import AlreadyRunning, exclusive
 from contacts.group_plan import Plan
+from contacts.grouping.candidates import OutgrownKeys
+from contacts.grouping.delta import Terms
 from contacts.grouping.records import PARTITION_SCHEMA
 from contacts.models import ModelVersion, SystemRef
 from contacts.services.brake import limits
@@ -25,9 +28,10 @@ def place_new_refs(*, now: datetime) -> int:
 
     Of several Contacts that match it is the one that survives when the night joins them, the lowest. Returns
     how many were placed: none before the first full run, while a run is at work, or where they are so many
-    that the night had better look at everything; and none into a Contact that would come to hold more refs
-    than the brake lets pass unseen. They stay marked, so that the night looks at them as at any
-    other change: its groups are what a full run finds, whatever was placed by day. Idempotent.
+    that the night had better look at everything; none with a key that has become too common (ADR 0011); and
+    none into a Contact that would come to hold more refs than the brake lets pass unseen. They stay marked,
+    so that the night looks at them as at any other change: its groups are what a full run finds, whatever
+    was placed by day. Idempotent.
     """
     try:
         with exclusive(GROUPING):
@@ -41,7 +45,9 @@ def _place(*, now: datetime) -> int:
     new = list(SystemRef.objects.unplaced().order_by("pk").values_list("pk", flat=True)[: MANY_CHANGES + 1])
     if basis is None or basis.version is None or not 0 < len(new) <= MANY_CHANGES:
         return 0
-    found = find_changes(Pending(marks=[], ref_ids=new, made=[], lifted=[]), terms=basis.terms)
+    found, placeable = _find(new, terms=basis.terms)
+    if found is None:
+        return 0
     standing = read_standing(found.refs["ref_id"].to_pylist())
     partition = _only_placing(found.partition, standing, largest=limits().largest)
     with Plan(
@@ -53,9 +59,21 @@ def _place(*, now: datetime) -> int:
     ) as plan:
         decided = {*basis.terms.decisions.must, *basis.terms.decisions.never}
         waiting = write_plan(plan, pairs=decided, run=None, now=now, progress=lambda _refs: None)
-    placed = set(new).intersection(partition["ref_id"].to_pylist()) - waiting
+    placed = set(placeable).intersection(partition["ref_id"].to_pylist()) - waiting
     _explain(found, partition, placed=placed, version=basis.version)
     return len(placed)
+
+
+def _find(new: Sequence[int], *, terms: Terms) -> tuple[DeltaFound | None, Sequence[int]]:
+    """What these refs come to, and which they are: without those of a key that has become too common, for
+    which the night freezes a new model. None where nobody else is left."""
+    while new:
+        try:
+            return find_changes(Pending(marks=[], ref_ids=new, made=[], lifted=[]), terms=terms), new
+        except OutgrownKeys as outgrown:
+            others = [ref_id for ref_id in new if ref_id not in outgrown.ref_ids]
+            new = others if len(others) < len(new) else []
+    return None, []
 
 
 def _only_placing(partition: pa.Table, standing: pa.Table, *, largest: int) -> pa.Table:

@@ -14,12 +14,13 @@ from contacts.grouping.records import Decision
 from contacts.models import Contact, GroupingRun, Link
 from contacts.services.brake import hold, look
 from contacts.services.first_placements import refs_at_once, write_first_placements
-from contacts.services.grouping_found import Found, find_among_all, find_among_changes
+from contacts.services.grouping_found import Found, find
 from contacts.services.grouping_links import redecide_links, write_links
 from contacts.services.grouping_state import settle_pending, write_keys
 from contacts.services.regroup_writes import write_changes
 
 REFS_AT_ONCE = 2_000  # a transaction of well under a second, also on SQLite
+KEYS_TOLD = 20  # of those that became too common, in the run's record
 GROUPING = "Grouping"  # the name under which runs exclude each other
 
 Progress = Callable[[int, int], None]  # rows written so far, and of how many
@@ -32,6 +33,7 @@ class Regrouped:
     `refs` were looked at; `contacts` there are now. `joined` and `split` balance: contacts = contacts
     before + refs placed - joined + split (group_plan.Counts). `held`: pairs kept back in all, for review or
     by a guard. `waiting`: refs that changed places while the run was at work; the next run takes them.
+    `outgrown`: keys that had become too common for the model, so that the run froze a new one (ADR 0011).
     Seconds are those of the engine alone and of the whole run.
     """
 
@@ -41,6 +43,7 @@ class Regrouped:
     split: int
     held: int
     waiting: int
+    outgrown: int
     engine_seconds: float
     seconds: float
 
@@ -57,9 +60,7 @@ def regroup(
     """
     began = time.monotonic()
     with exclusive(GROUPING):
-        found = None if full else find_among_changes(now=now)
-        if found is None:
-            found = find_among_all(now=now, dry_run=dry_run)
+        found = find(now=now, full=full, dry_run=dry_run)
         before = Contact.objects.count()
         with _plan(found) as plan:
             run, waiting = None, 0
@@ -73,6 +74,7 @@ def regroup(
                 split=plan.counts.split,
                 held=_held(found),
                 waiting=waiting,
+                outgrown=len(found.outgrown),
                 engine_seconds=round(found.engine_seconds, 3),
                 seconds=round(time.monotonic() - began, 3),
             )
@@ -170,6 +172,7 @@ def _held(found: Found) -> int:
 
 
 def _finish(run: GroupingRun, regrouped: Regrouped, found: Found) -> None:
-    run.counts = {**asdict(regrouped), "poisoned": dict(found.poisoned or {})}
+    outgrown = {"outgrown_keys": found.outgrown[:KEYS_TOLD]} if found.outgrown else {}
+    run.counts = {**asdict(regrouped), "poisoned": dict(found.poisoned or {}), **outgrown}
     run.finished_at = run.started_at + timedelta(seconds=regrouped.seconds)
     run.save(update_fields=["counts", "finished_at"])

@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 from django.conf import settings
 
 from contacts.group_plan import STANDING_SCHEMA, Plan
-from contacts.grouping.candidates import KEY_KINDS
+from contacts.grouping.candidates import KEY_KINDS, OutgrownKeys
 from contacts.grouping.engine import group
 from contacts.grouping.model import Model
 from contacts.grouping.records import Grouping
@@ -110,6 +110,16 @@ def _model_for(given: GroupingInput, rules: RulesInForce) -> Model:
 
 
 def _grouped(given: GroupingInput, model: Model, rules: RulesInForce) -> Grouping:
+    """With this model or, as a run does where keys have become common since, with a new one like it."""
+    try:
+        return _grouped_with(given, model, rules)
+    except OutgrownKeys:
+        kinds = key_kinds(rules.rules)
+        fitting = freeze(given.refs, default_country=given.default_country, extra_kinds=kinds, like=model)
+        return _grouped_with(given, fitting, rules)
+
+
+def _grouped_with(given: GroupingInput, model: Model, rules: RulesInForce) -> Grouping:
     return group(
         given.refs,
         model=rules.applied_to(model),
