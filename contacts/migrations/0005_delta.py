@@ -3,7 +3,7 @@
 import django.db.models.deletion
 from django.db import migrations, models
 
-from contacts.triggers import create_triggers, drop_triggers
+from contacts.pending_triggers import create_triggers, drop_triggers
 
 
 def create(apps, editor):

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contacts import triggers
+from contacts.grouping.keys import SLOT_NAMES
 from contacts.models import (
     Contact,
     GroupDecision,
@@ -19,6 +19,8 @@ from contacts.models import (
     SystemRef,
     TicketSystem,
 )
+from contacts.models.grouping_state import KEY_FIELDS
+from contacts.pending_triggers import TRIGGERS
 from contacts.services.golden import refresh_golden
 from contacts.services.regroup import regroup
 from contacts.services.removal import remove_refs
@@ -146,7 +148,15 @@ def test_the_triggers_that_mark_changed_refs_stand():
             cursor.execute("SELECT tgname FROM pg_trigger")
         else:
             cursor.execute("SELECT name FROM sqlite_master WHERE type = 'trigger'")
-        assert set(triggers.TRIGGERS) <= {row[0] for row in cursor.fetchall()}
+        assert set(TRIGGERS) <= {row[0] for row in cursor.fetchall()}
+
+
+def test_there_is_an_indexed_column_for_each_key_that_the_engine_keeps():
+    columns = tuple(
+        field.name for field in GroupedRef._meta.fields if field.name not in ("system_ref", "content")
+    )
+
+    assert columns == KEY_FIELDS == SLOT_NAMES
 
 
 def test_a_ref_is_marked_when_it_is_new_or_something_that_matching_looks_at_changes_and_anew_each_time():
