@@ -37,10 +37,14 @@ def make_search_index() -> None:
     """Make what is missing of the index; running it again changes nothing.
 
     Runs after every migrate, since Django remakes SQLite's tables to alter them and loses their triggers.
+    A file that comes to a SQLite without FTS5 loses its triggers, which could write no ref there; back under
+    one that has it, the index is made anew.
     """
     if connection.vendor == "postgresql":
         _make_gin_index()
-    elif has_fts5() and not _stands():
+    elif not has_fts5():
+        _drop_triggers()
+    elif not _stands():
         _make_fts_table()
         index_arrivals()
 
@@ -115,9 +119,8 @@ def _stands() -> bool:
 @transaction.atomic
 def _make_fts_table() -> None:
     """Empty: every ref counts as just arrived."""
+    _drop_triggers()
     with connection.cursor() as cursor:
-        for name in TRIGGERS:
-            cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
         cursor.execute(f"DROP TABLE IF EXISTS {TABLE}")
         cursor.execute(f"DROP TABLE IF EXISTS {TABLE}_upto")
         cursor.execute(
@@ -128,6 +131,12 @@ def _make_fts_table() -> None:
         cursor.execute(f"INSERT INTO {TABLE}_upto VALUES (0)")
         for name, what in TRIGGERS.items():
             cursor.execute(f"CREATE TRIGGER {name} {what}")
+
+
+def _drop_triggers() -> None:
+    with connection.cursor() as cursor:
+        for name in TRIGGERS:
+            cursor.execute(f"DROP TRIGGER IF EXISTS {name}")
 
 
 @transaction.atomic

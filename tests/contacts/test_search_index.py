@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contacts import search_index
-from contacts.models import Contact, Mapping, SystemRef
+from contacts.models import Contact, Mapping, SystemRef, holds
 from contacts.permissions import SystemRight, grant
 from contacts.search_spelling import spellings_of, trigram_query
 from contacts.search_words import words
@@ -168,6 +168,59 @@ def test_three_characters_are_looked_up_and_fewer_are_read():
 
     assert "VIRTUAL TABLE" in plan("mar")
     assert "VIRTUAL TABLE" not in plan("ma")
+
+
+@pytest.fixture
+def without_fts5(db, monkeypatch):
+    """The tables of a SQLite that has no FTS5; there is none to run on."""
+    with connection.cursor() as cursor:
+        for name in search_index.TRIGGERS:
+            cursor.execute(f"DROP TRIGGER {name}")
+        cursor.execute("DROP TABLE contacts_search")
+        cursor.execute("DROP TABLE contacts_search_upto")
+    for module in (search_index, holds):
+        monkeypatch.setattr(module, "has_fts5", lambda: False)
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    "text", ["marlow-ödegård", "ÖDEGÅRD", "ml", "ö", "ann marl", "07946 0958", "%", "a*", "zzz", "'"]
+)
+def test_without_fts5_the_rows_are_read_and_the_same_is_found(without_fts5, text):
+    people = [("Ann", "Marlow-Ödegård"), ("Ömer", "O'Mlynár"), ("a*b", "50%"), ("Ann", "Reyes")]
+    refs = [
+        SystemRefFactory(first_name=first, last_name=last, mobile=f"07946 0958{n}")
+        for n, (first, last) in enumerate(people)
+    ]
+
+    search_index.make_search_index()
+
+    assert search_index.index_arrivals() == 0
+    for ref in refs:
+        ref.refresh_from_db()
+    assert found(text) == expected(text, refs)
+
+
+@on_sqlite
+@pytest.mark.django_db(transaction=True)
+def test_a_file_that_comes_to_a_sqlite_without_fts5_is_searched_there_and_indexed_anew_on_its_return(
+    monkeypatch,
+):
+    kept = SystemRefFactory(last_name="Marlow")
+    search_index.index_arrivals()
+    with monkeypatch.context() as elsewhere:
+        for module in (search_index, holds):
+            elsewhere.setattr(module, "has_fts5", lambda: False)
+        call_command("migrate", verbosity=0)
+        SystemRef.objects.filter(pk=kept.pk).update(last_name="Okafor")
+        late = SystemRefFactory(last_name="Okafor")
+        assert found("okafor") == {kept.pk, late.pk}
+
+    call_command("migrate", verbosity=0)
+
+    assert found("okafor") == {kept.pk, late.pk}
+    assert found("marlow") == set()
+    assert "VIRTUAL TABLE" in SystemRef.objects.search("okafor", default_country="GB").explain()
 
 
 @on_postgresql

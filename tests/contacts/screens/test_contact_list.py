@@ -8,6 +8,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from contacts.permissions import SystemRight, grant
+from kore_site.roles import CRM_MANAGERS, SALES_REPS
 
 from ...factories import NOW, UserFactory
 
@@ -79,11 +80,14 @@ def test_an_address_cannot_feel_its_way_to_hidden_values(as_rep, person, mlb, lo
 @pytest.mark.parametrize(
     "asked", [{}, {"q": "ann"}, {"q": "ann marlow", "system": "MLB"}, {"bought": "never"}]
 )
-@pytest.mark.parametrize(("who", "most"), [("superuser", 8), ("rep", 10)])
+@pytest.mark.parametrize(("who", "most"), [("superuser", 8), (CRM_MANAGERS, 10), (SALES_REPS, 10)])
+@pytest.mark.parametrize("sees_all", [True, False])
 def test_the_list_costs_ten_queries_at_most_whatever_the_rows(
-    client, person, mlb, minors, rep, who, most, asked
+    client, person, mlb, minors, who, most, sees_all, asked
 ):
-    user = rep if who == "rep" else UserFactory(is_superuser=True)
+    user = UserFactory(is_superuser=True) if who == "superuser" else UserFactory(role=who)
+    for system in (mlb, minors) if sees_all else (mlb,):
+        grant(user, SystemRight.VIEW, on=system)
     costs = []
 
     for count in (1, 49):
