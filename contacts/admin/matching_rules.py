@@ -97,6 +97,7 @@ class RuleSetAdmin(ModelAdmin):
             "title": "Matching rules",
             "standing": standing,
             "editor": editor,
+            "taken_up": _taken_up(request, standing),
             "may_save": may_save,
             "without_alike": WITHOUT_ALIKE,
             "rules": _in_words(standing.rules),
@@ -278,6 +279,16 @@ def _enqueue(trial: RuleTrial) -> None:
     transaction.on_commit(
         lambda: async_task("contacts.tasks.try_rules", trial_id=trial.pk, task_name=f"try_rules {trial.pk}")
     )
+
+
+def _taken_up(request: HttpRequest, standing: RuleSet) -> str:
+    """Whose rules the editor shows, where they are not those in force; blank once somebody has edited them."""
+    if request.method == "POST":
+        return ""
+    if "trial" in request.GET:
+        return f"dry run {_number(request.GET['trial'])}"
+    number = _number(request.GET.get("version"))
+    return f"version {number}" if number and number != standing.number else ""
 
 
 def _number(said: Any) -> int:

@@ -322,3 +322,15 @@ def test_the_versions_cost_the_same_queries_however_many_there_are(
         client.get(VERSIONS)
 
     assert len(counted) <= 15
+
+
+def test_an_older_version_taken_up_is_said_not_to_be_in_force(client, manager, system):
+    save_rules([*as_delivered(), CITY], SCORE, based_on=1, by=manager, now=NOW, note="")
+    client.force_login(manager)
+
+    older = client.get(EDITOR, {"version": 1})
+    standing = client.get(EDITOR, {"version": 2})
+
+    assert "Below stand the rules of version 1" in older.content.decode()
+    assert "they are not in force until you save them" in older.content.decode()
+    assert "Below stand the rules" not in standing.content.decode()
