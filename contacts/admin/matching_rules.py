@@ -282,7 +282,7 @@ def _enqueue(trial: RuleTrial) -> None:
 
 
 def _taken_up(request: HttpRequest, standing: RuleSet) -> str:
-    """Whose rules the editor shows, where they are not those in force; blank once somebody has edited them."""
+    """Whose rules the editor shows, where they are not those in force; blank once they were edited."""
     if request.method == "POST":
         return ""
     if "trial" in request.GET:

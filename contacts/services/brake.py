@@ -13,6 +13,7 @@ from django.db import transaction
 from contacts.group_brake import Blame, Example, Held, Limits, weigh
 from contacts.group_plan import Plan
 from contacts.models import Contact, GroupingRun, ModelVersion, Organisation, SystemRef
+from contacts.services.matching_rules import newest_version
 
 # A field that can be to blame: its name for people, and the details of a ref that make its value.
 FIELDS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -54,9 +55,13 @@ class Superseded(Exception):
 
 @dataclass(frozen=True)
 class NamedBlame:
-    """A blame as one reader sees it. `value` is blank where there is none, or none that they may see."""
+    """A blame as one reader sees it. `value` is blank where there is none, or none that they may see.
+
+    `title` is what the rule is called now, blank where there is no such rule any more.
+    """
 
     rule: str
+    title: str
     field: str
     value: str
     refs: int
@@ -121,15 +126,20 @@ def accept(run: GroupingRun | None, *, by: User | None, now: datetime) -> Groupi
 def name_blames(run: GroupingRun, *, systems: frozenset[int] | None) -> list[NamedBlame]:
     """What is to blame, with the values for a reader who may see `systems`; None: the operator, who sees all.
 
-    A value is named only to who may see every system that holds it. One query.
+    A value is named only to who may see every system that holds it. Two queries.
     """
     blames = Held.from_json(run.held).blames
     wanted = {ref_id for blame in blames for ref_id in blame.ref_ids}
     refs = SystemRef.objects.filter(pk__in=wanted).select_related("system").in_bulk()
+    titles = {rule["name"]: rule["title"] for rule in newest_version().rules}
     return [
-        _named(blame, [refs[pk] for pk in blame.ref_ids if pk in refs])
-        if systems is None or systems.issuperset(blame.system_ids)
-        else _named(blame, [])
+        _named(
+            blame,
+            [refs[pk] for pk in blame.ref_ids if pk in refs]
+            if systems is None or systems.issuperset(blame.system_ids)
+            else [],
+            title=titles.get(blame.rule, ""),
+        )
         for blame in blames
     ]
 
@@ -155,14 +165,14 @@ def _accepted() -> Held | None:
     return Held.from_json(standing.held) if standing and standing.accepted_at else None
 
 
-def _named(blame: Blame, holders: Sequence[SystemRef]) -> NamedBlame:
+def _named(blame: Blame, holders: Sequence[SystemRef], *, title: str) -> NamedBlame:
     """The value is what most of the holders say now: one may have been edited since."""
     if not blame.field:
-        return NamedBlame(blame.rule, "", "", blame.refs, "")
-    title, details = FIELDS[blame.field]
+        return NamedBlame(blame.rule, title, "", "", blame.refs, "")
+    called, details = FIELDS[blame.field]
     said = {ref: " ".join(getattr(ref, detail).strip() for detail in details).strip() for ref in holders}
     commonest = Counter(value.casefold() for value in said.values() if value).most_common(1)
     if not commonest or (commonest[0][1] == 1 and len(blame.ref_ids) > 1):
-        return NamedBlame(blame.rule, title, "", blame.refs, "")
+        return NamedBlame(blame.rule, title, called, "", blame.refs, "")
     ref, value = next((ref, value) for ref, value in said.items() if value.casefold() == commonest[0][0])
-    return NamedBlame(blame.rule, title, value, blame.refs, str(ref))
+    return NamedBlame(blame.rule, title, called, value, blame.refs, str(ref))

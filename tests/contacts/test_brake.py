@@ -109,7 +109,7 @@ def test_the_night_stops_at_the_share_of_contacts_that_may_be_joined_and_names_t
         regroup(now=NOW)
 
     (blame,) = name_blames(standing_held(), systems=None)
-    assert (blame.rule, blame.field, blame.refs) == ("email", "", 22)
+    assert (blame.rule, blame.title, blame.field, blame.refs) == ("email", "Same e-mail", "", 22)
     assert Contact.objects.count() == 212
     Organisation.objects.update(brake_floor=11)
     assert regroup(now=NOW).joined == 11
