@@ -32,7 +32,7 @@ from contacts.services.matching_rules import (
     version,
 )
 from contacts.services.rule_checks import THRESHOLDS
-from contacts.services.rule_trials import UNDER_WAY, file_trial, save_trial
+from contacts.services.rule_trials import UNDER_WAY, file_trial, save_trial, waits_for_grouping
 from contacts.services.what_if import STEPS
 
 VERSIONS_PER_PAGE = 20
@@ -246,6 +246,7 @@ class RuleSetAdmin(ModelAdmin):
             "trial": trial,
             "tone": TONES[RuleTrial.State(trial.state)],
             "is_under_way": trial.state in UNDER_WAY,
+            "waits_for_grouping": trial.state == RuleTrial.State.WAITING and waits_for_grouping(),
             "steps": len(STEPS),
             "doing": STEPS[min(trial.step, len(STEPS) - 1)] if is_running else "",
             "progress_address": reverse("admin:contacts_ruleset_trial_progress", args=[trial.pk]),

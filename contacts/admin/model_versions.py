@@ -23,7 +23,7 @@ from contacts.grouping.estimate import CALLED
 from contacts.model_words import weight_lines
 from contacts.models import ModelEstimate, ModelVersion
 from contacts.permissions import sees_every_system
-from contacts.services.estimate import STEPS, UNDER_WAY, file_estimate
+from contacts.services.estimate import STEPS, UNDER_WAY, file_estimate, waits_for_grouping
 from contacts.services.grouping_model import (
     CannotActivate,
     MayNotActivate,
@@ -175,6 +175,7 @@ class ModelVersionAdmin(ModelAdmin):
             "estimate": asked,
             "tone": TONES[ModelEstimate.State(asked.state)],
             "is_under_way": asked.state in UNDER_WAY,
+            "waits_for_grouping": asked.state == ModelEstimate.State.WAITING and waits_for_grouping(),
             "steps": len(STEPS),
             "doing": STEPS[min(asked.step, len(STEPS) - 1)],
             "progress_address": reverse("admin:contacts_modelversion_progress", args=[asked.pk]),

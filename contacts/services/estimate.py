@@ -8,7 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.models import User
 
-from contacts.exclusive import AlreadyRunning, exclusive
+from contacts.exclusive import AlreadyRunning, exclusive, is_at_work
 from contacts.grouping.estimate import estimate
 from contacts.grouping.model import Model
 from contacts.grouping.rules import key_kinds
@@ -16,6 +16,7 @@ from contacts.models import ModelEstimate, ModelVersion
 from contacts.services.grouping_input import read_input
 from contacts.services.grouping_model import activate_version, check_may_activate, freeze, store_model
 from contacts.services.matching_rules import rules_in_force
+from contacts.services.regroup import GROUPING
 from contacts.services.what_if import WhatIf, what_if
 
 ESTIMATES = "An estimate of the model"  # one at a time: each needs the engine's memory
@@ -95,9 +96,12 @@ def file_estimate(*, by: User, now: datetime) -> ModelEstimate:
 
 
 def run_estimate(estimate_id: int, *, clock: Clock) -> None:
-    """Run an estimate that was asked for; after a crash it starts over."""
+    """Run an estimate that was asked for; after a crash it starts over.
+
+    It does not begin while a grouping run needs the memory: it waits, and resume_estimates takes it up.
+    """
     asked = ModelEstimate.objects.filter(pk=estimate_id, state__in=UNDER_WAY).select_related("by").first()
-    if asked is None:
+    if asked is None or waits_for_grouping():
         return
     _note(asked, state=ModelEstimate.State.RUNNING)
     try:
@@ -117,8 +121,13 @@ def run_estimate(estimate_id: int, *, clock: Clock) -> None:
     )
 
 
+def waits_for_grouping() -> bool:
+    """Whether a grouping run is at work now, so that no estimate begins."""
+    return is_at_work(GROUPING)
+
+
 def resume_estimates(*, clock: Clock) -> int:
-    """Take up estimates that a dead process left. Returns how many were under way."""
+    """Take up estimates that waited or that a dead process left. Returns how many were under way."""
     left = list(ModelEstimate.objects.filter(state__in=UNDER_WAY).order_by("pk").values_list("pk", flat=True))
     for estimate_id in left:
         run_estimate(estimate_id, clock=clock)

@@ -7,7 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
-from contacts.exclusive import AlreadyRunning, exclusive
+from contacts.exclusive import AlreadyRunning, exclusive, is_at_work
 from contacts.models import RuleSet, RuleTrial
 from contacts.services.matching_rules import (
     CannotSaveRules,
@@ -17,6 +17,7 @@ from contacts.services.matching_rules import (
     save_rules,
     to_engine,
 )
+from contacts.services.regroup import GROUPING
 from contacts.services.what_if import what_if
 
 KEPT_FOR = timedelta(days=30)
@@ -52,19 +53,25 @@ def run_trial(trial_id: int, *, clock: Clock) -> None:
     """Run a waiting dry run, then any that came to wait meanwhile.
 
     After a crash it starts over. While another process is at one, this does nothing: that one takes this up.
+    Nor does one begin while a grouping run needs the memory: it waits, and resume_trials takes it up.
     """
     try:
         with exclusive(TRIALS):
             trial = RuleTrial.objects.filter(pk=trial_id, state__in=UNDER_WAY).first()
-            while trial is not None:
+            while trial is not None and not waits_for_grouping():
                 _run(trial, clock)
                 trial = RuleTrial.objects.filter(state__in=UNDER_WAY).order_by("pk").first()
     except AlreadyRunning:
         return
 
 
+def waits_for_grouping() -> bool:
+    """Whether a grouping run is at work now, so that no dry run begins."""
+    return is_at_work(GROUPING)
+
+
 def resume_trials(*, clock: Clock) -> int:
-    """Take up dry runs that a dead process left. Returns how many were under way."""
+    """Take up dry runs that waited or that a dead process left. Returns how many were under way."""
     left = list(RuleTrial.objects.filter(state__in=UNDER_WAY).order_by("pk").values_list("pk", flat=True))
     if left:
         run_trial(left[0], clock=clock)

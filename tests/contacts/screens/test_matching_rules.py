@@ -3,11 +3,13 @@
 import pytest
 from django.urls import reverse
 
+from contacts.exclusive import exclusive
 from contacts.grouping.rules import DEFAULT_RULES
 from contacts.models import RuleSet, RuleTrial
 from contacts.permissions import SystemRight, grant
 from contacts.services.matching_rules import save_rules
-from contacts.services.rule_trials import file_trial, run_trial
+from contacts.services.regroup import GROUPING
+from contacts.services.rule_trials import file_trial, resume_trials, run_trial
 from kore_site.roles import ADMINISTRATORS, CRM_MANAGERS, DATA_PROTECTION_OFFICERS, SALES_REPS
 from tests.contacts.test_matching_rules import CITY, SCORE, as_delivered, criterion, rule
 from tests.factories import NOW, SystemRefFactory, TicketSystemFactory, UserFactory
@@ -334,3 +336,18 @@ def test_an_older_version_taken_up_is_said_not_to_be_in_force(client, manager, s
     assert "Below stand the rules of version 1" in older.content.decode()
     assert "they are not in force until you save them" in older.content.decode()
     assert "Below stand the rules" not in standing.content.decode()
+
+
+def test_a_dry_run_waits_for_the_grouping_at_work_and_says_so(client, manager, system):
+    SystemRefFactory(system=system)
+    trial = file_trial([*as_delivered(), CITY], SCORE, based_on=1, by=manager, now=NOW)
+    client.force_login(manager)
+
+    with exclusive(GROUPING):
+        run_trial(trial.pk, clock=lambda: NOW)
+        waiting = client.get(reverse("admin:contacts_ruleset_trial", args=[trial.pk])).content.decode()
+    resume_trials(clock=lambda: NOW)
+
+    assert "A grouping run is at work and needs the memory." in waiting
+    trial.refresh_from_db()
+    assert trial.state == RuleTrial.State.DONE
