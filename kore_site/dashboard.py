@@ -17,7 +17,7 @@ from contacts.services.golden import golden_of
 from kore_site.recent_contacts import opened_last
 from sync.models import NightRun
 from sync.night_charts import night_bars
-from sync.night_held import MAY_RELEASE
+from sync.night_held import MAY_RELEASE, held_by_command
 from sync.night_report import NightLine, next_night_at, read_night
 from sync.services.run_night import night_is_at_work
 
@@ -109,6 +109,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         jobs_address=page_address("contacts_job_changelist"),
         first_steps=_first_steps(user, systems, figures, nights) if steers and figures else [],
         held_night=_held_night(user, nights),
+        held_grouping=held_by_command() if user.has_perm(MAY_RELEASE) else None,
         **_night_panel(nights, now=now),
     )
     return context

@@ -18,9 +18,9 @@ from contacts.services.brake import AlreadyAccepted, NothingIsHeld, Superseded
 from sync.models import NightRun
 from sync.night import NIGHT
 from sync.night_charts import night_bars, step_times
-from sync.night_held import MAY_RELEASE, HeldNight, read_held
+from sync.night_held import MAY_RELEASE, HeldNight, held_by_command, read_held, read_held_by_command
 from sync.night_report import NightLine, morning_report, next_night_at, read_night
-from sync.services.release_night import release_night
+from sync.services.release_night import release_grouping, release_night
 from sync.services.request_night import NightIsFiled, NightIsUnderWay, cluster_signs, request_night
 from sync.services.run_night import night_is_at_work
 
@@ -79,6 +79,7 @@ class NightRunAdmin(ModelAdmin):
         view = self.admin_site.admin_view
         return [
             path("run/", view(self.run_view), name="sync_nightrun_run"),
+            path("held/", view(self.held_view), name="sync_nightrun_held"),
             path("<path:object_id>/go-on/", view(self.go_on_view), name="sync_nightrun_go_on"),
             path("<path:object_id>/progress/", self.progress_view, name="sync_nightrun_progress"),
             *super().get_urls(),
@@ -95,6 +96,7 @@ class NightRunAdmin(ModelAdmin):
             "bars": night_bars(recent),
             "step_times": step_times(recent),
             "held": next((night for night in recent[:1] if night.is_held), None),
+            "held_grouping": held_by_command() if self.may_release(request) else None,
             "running": next((night for night in recent if night.is_running), None),
             **self._tonight(request),
             **(extra_context or {}),
@@ -170,6 +172,37 @@ class NightRunAdmin(ModelAdmin):
             **self._tonight(request),
         }
         return TemplateResponse(request, "admin/sync/nightrun/go_on.html", context)
+
+    def held_view(self, request: HttpRequest) -> HttpResponse:
+        """A grouping run by command that is held: why, and what it would do; a POST lets a night do it."""
+        if not self.has_view_permission(request) or (
+            request.method == "POST" and not self.may_release(request)
+        ):
+            raise PermissionDenied
+        held = read_held_by_command(user=request.user)
+        if request.method == "POST":
+            return self._release_grouping(request, held)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": "Held grouping run",
+            "crumbs": [("Nights", reverse("admin:sync_nightrun_changelist")), ("Held grouping run", "")],
+            "held": held,
+            **self._tonight(request),
+        }
+        return TemplateResponse(request, "admin/sync/nightrun/held.html", context)
+
+    def _release_grouping(self, request: HttpRequest, held: HeldNight | None) -> HttpResponse:
+        """Only what the page showed: its number comes back with the button."""
+        try:
+            if held is None or str(held.grouping.pk) != request.POST.get("grouping"):
+                raise Superseded
+            release_grouping(held.grouping, by=request.user, now=timezone.now())
+        except (AlreadyAccepted, NothingIsHeld, Superseded) as refusal:
+            self.message_user(request, str(refusal), messages.WARNING)
+        else:
+            self.message_user(request, "Accepted. A night does it as soon as the cluster takes it.")
+        return HttpResponseRedirect(reverse("admin:sync_nightrun_changelist"))
 
     def _release(self, request: HttpRequest, run: NightRun) -> HttpResponse:
         try:

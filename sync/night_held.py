@@ -1,4 +1,4 @@
-"""A held night as one reader sees it: why, what is to blame, examples, and what they may do about it."""
+"""A held night, or grouping run by command, as one reader sees it: why, what is to blame, examples."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,10 +7,11 @@ from datetime import datetime
 from django.contrib.auth.models import AnonymousUser, User
 
 from contacts.group_brake import Example, Held
-from contacts.models import SystemRef
+from contacts.models import GroupingRun, SystemRef
 from contacts.permissions import SystemRight, systems_with
 from contacts.services.brake import NamedBlame, example_groups, name_blames, standing_held
 from sync.models import NightRun
+from sync.models.night import RunState
 
 MAY_RELEASE = "sync.release_nightrun"
 _DETAILS = (
@@ -42,10 +43,12 @@ class ExampleGroup:
 class HeldNight:
     """What held a night. Counts are the organisation's; values and refs are only those the reader may see.
 
-    `stands` until another night or grouping run: only so long can it be let go on.
+    `run` is None where a grouping run by command was held. `stands` until another night or grouping run: only
+    so long can it be let go on.
     """
 
-    run: NightRun
+    run: NightRun | None
+    grouping: GroupingRun
     held: Held
     blames: Sequence[NamedBlame]
     examples: Sequence[ExampleGroup]
@@ -55,17 +58,39 @@ class HeldNight:
 
 
 def read_held(run: NightRun, *, user: User | AnonymousUser, now_held: NightRun | None) -> HeldNight | None:
-    """What held this night, for this reader; None where nothing did. Three queries beside the rights."""
+    """What held this night, for this reader; None where nothing did. Four queries beside the rights."""
     grouping = run.held_grouping
     if grouping is None or not grouping.held:
         return None
+    return _read(grouping, run=run, user=user, stands=run == now_held and grouping == standing_held())
+
+
+def held_by_command() -> GroupingRun | None:
+    """The grouping run that is held now, where no night can be let go on for it and none is at work."""
+    standing = standing_held()
+    if standing is None or NightRun.objects.filter(state=RunState.RUNNING).exists():
+        return None
+    night = NightRun.objects.held_now()
+    return None if night is not None and night.held_grouping_id == standing.pk else standing
+
+
+def read_held_by_command(*, user: User | AnonymousUser) -> HeldNight | None:
+    """What held the grouping run that somebody began by command, for this reader; None where none is held."""
+    grouping = held_by_command()
+    return _read(grouping, run=None, user=user, stands=True) if grouping is not None else None
+
+
+def _read(
+    grouping: GroupingRun, *, run: NightRun | None, user: User | AnonymousUser, stands: bool
+) -> HeldNight:
     systems = systems_with(user, SystemRight.VIEW)
     return HeldNight(
         run=run,
+        grouping=grouping,
         held=Held.from_json(grouping.held),
         blames=name_blames(grouping, systems=systems),
         examples=[_side_by_side(*found) for found in example_groups(grouping, systems=systems)],
-        stands=run == now_held and grouping == standing_held(),
+        stands=stands,
         accepted_at=grouping.accepted_at,
         accepted_by=grouping.accepted_by,
     )

@@ -1,13 +1,16 @@
-"""Let a held night go on: what the brake held is accepted, and the cluster takes the night up again."""
+"""Let go on what the brake held: it is accepted, and the cluster takes the night up again or begins one."""
 
+import contextlib
 from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
 from django_q.tasks import async_task
 
+from contacts.models import GroupingRun
 from contacts.services.brake import AlreadyAccepted, Superseded, accept
 from sync.models import NightRun
+from sync.services.request_night import NightIsFiled, NightIsUnderWay, request_night
 
 RELEASE_TASK = "sync.tasks.go_on"
 
@@ -25,3 +28,15 @@ def release_night(run: NightRun, *, by: User, now: datetime) -> None:
         raise AlreadyAccepted
     accept(run.held_grouping, by=by, now=now)
     async_task(RELEASE_TASK, task_name="held night goes on")
+
+
+@transaction.atomic
+def release_grouping(run: GroupingRun, *, by: User, now: datetime) -> None:
+    """Accept what a grouping run by command was held for, and file a night, whose grouping does it.
+
+    Where a night is filed or under way already, that one does it. Safe under two callers: raises
+    NothingIsHeld, Superseded or AlreadyAccepted. Nothing runs here.
+    """
+    accept(run, by=by, now=now)
+    with contextlib.suppress(NightIsFiled, NightIsUnderWay):
+        request_night(by=by, now=now)

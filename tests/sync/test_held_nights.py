@@ -12,6 +12,7 @@ from contacts.permissions import DATA_PROTECTION_OFFICERS, SystemRight, grant
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
 from sync.models import NightRun
 from sync.services.release_night import RELEASE_TASK
+from sync.services.request_night import NIGHT_TASK
 
 from ..factories import NOW, SystemRefFactory, TicketSystemFactory, UserFactory
 from ..factories.nights import NightRunFactory, NightStepFactory
@@ -19,6 +20,7 @@ from ..factories.nights import NightRunFactory, NightStepFactory
 pytestmark = pytest.mark.django_db
 
 LIST = reverse("admin:sync_nightrun_changelist")
+HELD = reverse("admin:sync_nightrun_held")
 OVERVIEW = reverse("admin:index")
 SHARED = {"first_name": "Pat", "last_name": "Stanley", "email": "pat.stanley@gmail.example"}
 
@@ -139,6 +141,58 @@ def test_there_is_nothing_to_let_go_on_in_a_night_that_is_not_held(client):
     client.force_login(UserFactory(role=CRM_MANAGERS))
 
     assert client.get(go_on_of(NightStepFactory().run)).status_code == 404
+
+
+@pytest.fixture
+def held_by_command(held_night):
+    """The same, held in a run by command: no night is held for it."""
+    grouping = held_night.held_grouping
+    held_night.delete()
+    return grouping
+
+
+def test_a_run_by_command_that_is_held_says_why_and_is_let_go_on_by_a_night(client, held_by_command, systems):
+    manager = manager_of(*systems)
+    client.force_login(manager)
+    banners = [client.get(address).text for address in (LIST, OVERVIEW)]
+    page = client.get(HELD).text
+
+    answer = client.post(HELD, {"grouping": held_by_command.pk}, follow=True).text
+    again = client.post(HELD, {"grouping": held_by_command.pk}, follow=True).text
+
+    assert all("A grouping run by command is held" in banner for banner in banners)
+    assert all(said in page for said in ("the largest 500", SHARED["email"], "Same e-mail"))
+    assert "A night does it as soon as the cluster takes it" in answer
+    assert "Somebody has let it go on already" in again
+    held_by_command.refresh_from_db()
+    assert held_by_command.accepted_by == manager
+    assert [task.task["func"] for task in OrmQ.objects.all()] == [NIGHT_TASK]
+
+
+def test_only_the_run_that_was_shown_is_let_go_on(client, held_by_command):
+    client.force_login(UserFactory(role=CRM_MANAGERS))
+
+    answer = client.post(HELD, {"grouping": held_by_command.pk + 1}, follow=True).text
+
+    assert "Another run came to an end since" in answer
+    assert not OrmQ.objects.exists()
+
+
+def test_a_held_night_is_let_go_on_by_its_own_page_alone(client, held_night):
+    client.force_login(UserFactory(role=CRM_MANAGERS))
+
+    assert "A grouping run by command is held" not in client.get(LIST).text
+    assert "No grouping run by command is held" in client.get(HELD).text
+
+
+def test_others_are_refused_a_held_run_by_command(client, held_by_command):
+    for role in (SALES_REPS, DATA_PROTECTION_OFFICERS):
+        client.force_login(UserFactory(role=role))
+
+        assert "is held" not in client.get(OVERVIEW).text
+        assert client.get(HELD).status_code == 403
+        assert client.post(HELD, {"grouping": held_by_command.pk}).status_code == 403
+    assert not OrmQ.objects.exists()
 
 
 @pytest.mark.parametrize("blames", [1, 3])
