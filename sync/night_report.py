@@ -19,8 +19,29 @@ TONES = {
 }
 
 
+# What a count is called where its key does not say it.
+_CALLED = {
+    "frozen": "System Refs learnt from",
+    "model_version": "is the new model's number",
+    "joined_by_it": "Contacts joined by the new model",
+    "split_by_it": "Contacts split by the new model",
+    "held": "pairs kept back",
+    "indexed": "System Refs indexed",
+    "changed": "primaries switched",
+    "kept": "sets of figures kept",
+    "checked": "invariants checked",
+    "refs": "System Refs looked at",
+    "contacts": "Contacts",
+    "waiting": "System Refs left for the next night",
+    "outgrown": "keys grown too common",
+    "rule_trials": "dry runs dropped",
+    "model_versions": "versions of the model dropped",
+    "jobs": "imports dropped",
+}
+
+
 # Counts of what a step looked at or found standing.
-_LOOKED_AT = {"refs", "contacts", "checked", "held", "waiting"}
+_LOOKED_AT = {_CALLED[name] for name in ("refs", "contacts", "checked", "held", "waiting", "model_version")}
 
 
 @dataclass(frozen=True)
@@ -165,6 +186,6 @@ def _read_step(step: NightStep, *, now: datetime, sentence: str) -> StepLine:
         percent=round(share * 100),
         seconds=seconds,
         seconds_left=round(seconds / share - seconds) if began and share > 0 else None,
-        counts=[(name.replace("_", " "), value) for name, value in step.counts.items()],
+        counts=[(_CALLED.get(name, name.replace("_", " ")), value) for name, value in step.counts.items()],
         error=step.error,
     )

@@ -184,10 +184,12 @@ def test_a_nights_page_shows_each_step_in_words_with_counts_and_errors(client):
         run=run, name="Golden values", state="failed", error="The disk is full.", done=1, total=2
     )
     NightStepFactory(run=run, name="Check invariants", state="waiting")
+    NightStepFactory(run=run, name="Tidy up", counts={"rule_trials": 4})
     client.force_login(UserFactory(role=CRM_MANAGERS))
 
     page = client.get(page_of(run)).text
 
+    assert "dry runs dropped" in page
     for shown in ("Compare and group", "1,234", "1 min 01 s", "The disk is full.", "waiting", "2 times"):
         assert shown in page
     assert progress_of(run) not in page
