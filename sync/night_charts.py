@@ -16,7 +16,8 @@ SPARK_STEP = 5
 class NightBar:
     """A night in the charts of the last ones, in the units of their SVG.
 
-    A column of joined and split in one, a column of its duration in the other.
+    A column of joined and split in one, a column of its duration in the other. `busiest` (groups) and
+    `longest` (seconds) are what a column of full height stands for.
     """
 
     line: NightLine
@@ -27,6 +28,8 @@ class NightBar:
     split_height: int
     took_y: int
     took_height: int
+    busiest: int
+    longest: float
 
     @property
     def middle_x(self) -> float:
@@ -74,6 +77,8 @@ def night_bars(nights: Iterable[NightLine]) -> list[NightBar]:
                 split_height=split,
                 took_y=BAR_HEIGHT - took,
                 took_height=took,
+                busiest=busiest,
+                longest=longest,
             )
         )
     return bars

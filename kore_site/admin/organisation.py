@@ -31,6 +31,11 @@ def _currencies() -> list[tuple[str, str]]:
     return [(money.alpha_3, f"{money.alpha_3} {money.name}") for money in pycountry.currencies]
 
 
+def _refused(said: str) -> dict[str, str]:
+    """One sentence for whatever is wrong with a number."""
+    return dict.fromkeys(("required", "invalid", "min_value", "max_value"), said)
+
+
 class OrganisationForm(forms.ModelForm):
     """Zones, countries and currencies are chosen from the standards' lists."""
 
@@ -58,7 +63,19 @@ class OrganisationForm(forms.ModelForm):
             "brake_floor",
             "brake_size",
         )
-        widgets = {"night_at": UnfoldAdminTimeWidget}
+        widgets = {"night_at": UnfoldAdminTimeWidget(format="%H:%M")}
+        labels = {
+            "night_at": "Begins at",
+            "brake_share": "Contacts joined, at most (percent)",
+            "brake_floor": "but never fewer than (Contacts)",
+            "brake_size": "System Refs in one Contact, at most",
+        }
+        error_messages = {
+            "night_at": {"invalid": "A time of day, such as 02:00."},
+            "brake_share": _refused("A whole number of percent, from 1 to 100."),
+            "brake_floor": _refused("A whole number of Contacts, 0 or more."),
+            "brake_size": _refused("A whole number of System Refs, 2 or more."),
+        }
 
 
 @admin.register(Organisation)

@@ -188,6 +188,31 @@ def test_the_organisation_takes_only_what_the_standards_know(client, field, valu
     assert list(page.context["adminform"].form.errors) == [field]
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("brake_share", "0", "A whole number of percent, from 1 to 100."),
+        ("brake_share", "101", "A whole number of percent, from 1 to 100."),
+        ("brake_share", "five", "A whole number of percent, from 1 to 100."),
+        ("brake_floor", "-1", "A whole number of Contacts, 0 or more."),
+        ("brake_size", "1", "A whole number of System Refs, 2 or more."),
+        ("brake_size", "", "A whole number of System Refs, 2 or more."),
+        ("night_at", "25:00", "A time of day, such as 02:00."),
+    ],
+)
+def test_a_setting_that_cannot_be_is_refused_in_one_sentence(client, field, value, said):
+    client.force_login(UserFactory(role=CRM_MANAGERS))
+    given = {"name": "Northside", "time_zone": "Europe/London", "default_country": "GB", "currency": "GBP"}
+
+    page = client.post(
+        reverse("admin:contacts_organisation_change", args=[Organisation.load().pk]),
+        given | {"night_at": "02:00", **BRAKE, field: value},
+    )
+
+    assert page.context["adminform"].form.errors == {field: [said]}
+    assert said in page.text
+
+
 @pytest.mark.parametrize("role", [SALES_REPS, DATA_PROTECTION_OFFICERS])
 def test_the_organisation_is_not_open_to_those_who_do_not_steer(client, role):
     client.force_login(UserFactory(role=role))
