@@ -119,25 +119,34 @@ def make_pairs(
     """Make the table `pairs` (join_key_l < join_key_r, match_key) from `records`; add bad keys to `poisoned`.
 
     A pair stands once, however many keys it shares; its `match_key` is WEAK where only WEAK_KINDS found it,
-    otherwise STRONG. Bad keys lead to none. Where `only_fresh`, there is a
-    table `fresh` (rec), and only pairs with one of these are made.
+    otherwise STRONG. Bad keys lead to none. Where `only_fresh`, there is a table `fresh` (rec, is_changed):
+    only pairs of two of these, or of a changed one with any other, are made.
 
     Raises OutgrownKeys instead of making very many pairs; there must be a table `members` then.
     """
     _make_keys(con, kinds)
     _drop_bad_keys(con, kinds, bad_keys)
-    either = "a.rec < b.rec"
     weak = ", ".join(str(number) for number, kind in enumerate(kinds) if kind.name in WEAK_KINDS)
     if only_fresh:
-        con.execute("create or replace temp table fresh_keys as from keys semi join fresh using (rec)")
-        either = "a.rec <> b.rec"
-    _refuse_outgrown(con, kinds, among="keys semi join fresh_keys using (key)" if only_fresh else "keys")
+        con.execute("create or replace temp table fresh_keys as from keys join fresh using (rec)")
+        con.execute("create or replace temp table changed_keys as from fresh_keys where is_changed")
+    _refuse_outgrown(con, kinds, among="keys semi join changed_keys using (key)" if only_fresh else "keys")
+    found = f"""
+        select a.rec as x, b.rec as y, a.kind in ({weak}) and b.kind in ({weak}) as is_weak
+        from {"changed_keys" if only_fresh else "keys"} a
+        join keys b on a.key = b.key and {"a.rec <> b.rec" if only_fresh else "a.rec < b.rec"}
+    """
+    if only_fresh:
+        found += f"""
+            union all select a.rec, b.rec, a.kind in ({weak}) and b.kind in ({weak})
+            from fresh_keys a join fresh_keys b on a.key = b.key and a.rec < b.rec
+            where not a.is_changed and not b.is_changed
+        """
     con.execute(f"""
         create or replace temp table pairs as
-        select least(a.rec, b.rec) as join_key_l, greatest(a.rec, b.rec) as join_key_r,
-            if(bool_and(a.kind in ({weak}) and b.kind in ({weak})), '{WEAK}', '{STRONG}') as match_key
-        from {"fresh_keys" if only_fresh else "keys"} a join keys b on a.key = b.key and {either}
-        group by 1, 2
+        select least(x, y) as join_key_l, greatest(x, y) as join_key_r,
+            if(bool_and(is_weak), '{WEAK}', '{STRONG}') as match_key
+        from ({found}) group by 1, 2
     """)
     con.execute("drop table keys")
 

@@ -6,7 +6,7 @@ records and, where names agree only faintly, on those who share the rule's value
 joinable links among its members.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -40,6 +40,10 @@ from contacts.grouping.rules import (
     typed_columns,
 )
 from contacts.grouping.score import score_pairs
+
+# The kinds of key that a rule's context can go by (Terms.context_slots), and where these are kept.
+CONTEXT_KINDS = {("em",): "email", ("mob",): "mobile"}
+WIDEST_CONTEXT = (*(slots(KEY_KINDS)[kind] for kind in CONTEXT_KINDS.values()), "content")
 
 # Raised with every change of the engine that can decide a pair otherwise: the next run is then a full one.
 CODE = 3
@@ -92,7 +96,7 @@ def _asks_for_names(rule: Rule) -> bool:
 def _context_kind(rule: Rule) -> str:
     """The kind of key that all who share the rule's values share; blank if there is none."""
     equal = [FIELDS[criterion.field] for criterion in rule.criteria if demands_equality(criterion)]
-    return "email" if ("em",) in equal else "mobile" if ("mob",) in equal else ""
+    return next((kind for columns, kind in CONTEXT_KINDS.items() if columns in equal), "")
 
 
 def keys_of(refs: pa.Table, *, known: pa.Table, terms: Terms) -> pa.Table:
@@ -101,26 +105,29 @@ def keys_of(refs: pa.Table, *, known: pa.Table, terms: Terms) -> pa.Table:
         return changed_keys(con, columns, kinds=terms.kinds, bad_keys=terms.model.bad_keys, known=known)
 
 
-def compare(refs: pa.Table, *, fresh: pa.Array, terms: Terms) -> pa.Table:
-    """The links (LINK_SCHEMA) with an end in `fresh`, ids of some of these refs.
+def compare(refs: pa.Table, *, changed: Iterable[int], context: Iterable[int], terms: Terms) -> pa.Table:
+    """The links (LINK_SCHEMA) with an end in `changed`, or both in `context`: ids of some of these refs.
 
-    `refs` must hold all that share a key with a fresh one, all that are like a fresh one, and the other end
-    of each decision about one; `fresh` all that are like one of them or share a key of the context slots.
-    Guards on whole groups have not been asked. Raises OutgrownKeys.
+    `refs` must hold all that share a key with a changed one, and the other end of each decision about one;
+    `changed` all that are like one of them; `context` the changed, and all that are like one of it or share a
+    key of the context slots with one. Guards on whole groups have not been asked. Raises OutgrownKeys.
     """
     with _normalised(refs, terms) as (con, columns):
         load_decisions(con, terms.decisions)
         make_records(con, columns, terms.excluded_systems)
-        con.register("fresh_ids", pa.table({"ref_id": fresh.cast(pa.int64())}))
+        for name, ref_ids in (("changed_ids", changed), ("context_ids", context)):
+            con.register(name, pa.table({"ref_id": pa.array(sorted(ref_ids), pa.int64())}))
         con.execute("""
             create temp table fresh as
-            select distinct rec from members semi join fresh_ids using (ref_id)
+            select rec, bool_or(ref_id in (from changed_ids)) as is_changed
+            from members semi join context_ids using (ref_id) group by rec
         """)
         make_pairs(con, kinds=terms.kinds, bad_keys=terms.model.bad_keys, only_fresh=True)
         add_pairs(con)
         con.execute("""
-            delete from pairs where join_key_l not in (select rec from fresh)
-            and join_key_r not in (select rec from fresh)
+            delete from pairs where not (join_key_l in (select rec from fresh where is_changed)
+                or join_key_r in (select rec from fresh where is_changed)
+                or (join_key_l in (select rec from fresh) and join_key_r in (select rec from fresh)))
         """)
         ways = [MUST_WAY, *outcomes(terms.rules)]
         score_pairs(con, model=terms.model, ways=ways)
@@ -166,18 +173,40 @@ def _normalised(refs: pa.Table, terms: Terms) -> Iterator[tuple[duckdb.DuckDBPyC
         yield con, columns
 
 
-def redecide(links: pa.Table, settled: pa.Table) -> pa.Table:
-    """`links` with the decisions that `recluster` came to; pairs that it did not have stay as they are."""
+def otherwise_joinable(links: pa.Table, standing: pa.Table) -> pa.Table:
+    """The pairs (left_id, right_id) that hang together by one of two tables of links, not alike by both."""
+    alike = "left_id, right_id, coalesce(rule, ''), weight, household, is_forgiven"
     with duckdb.connect(":memory:") as con:
         con.register("links", links)
-        con.register("settled", settled.select(["left_id", "right_id", "decision", "guard"]))
+        con.register("standing", standing)
+        sides = [f"(select {alike} from {name} where is_joinable)" for name in ("links", "standing")]
+        return con.sql(f"""
+            select left_id, right_id from ({sides[0]} except {sides[1]})
+            union select left_id, right_id from ({sides[1]} except {sides[0]})
+        """).to_arrow_table()
+
+
+def redecide(links: pa.Table, settled: pa.Table, *, standing: pa.Table | None = None) -> pa.Table:
+    """`links` with the decisions that `recluster` came to; of pairs that it did not have, which hang together
+    as they did, with those of the `standing` links. All others stay as they are."""
+    decided = ["left_id", "right_id", "decision", "guard"]
+    with duckdb.connect(":memory:") as con:
+        con.register("links", links)
+        con.register("settled", settled.select(decided))
+        con.register(
+            "standing", (settled if standing is None else standing).select([*decided, "is_joinable"])
+        )
         return (
             con.sql("""
                 select links.* replace (
-                    coalesce(settled.decision, links.decision) as decision,
-                    if(settled.decision is null, links.guard, settled.guard) as guard
+                    coalesce(settled.decision, before.decision, links.decision) as decision,
+                    case when settled.decision is not null then settled.guard
+                        when before.decision is not null then before.guard else links.guard end as guard
                 )
-                from links left join settled using (left_id, right_id) order by left_id, right_id
+                from links left join settled using (left_id, right_id)
+                left join standing before on links.is_joinable and before.is_joinable
+                    and before.left_id = links.left_id and before.right_id = links.right_id
+                order by links.left_id, links.right_id
             """)
             .to_arrow_table()
             .cast(LINK_SCHEMA)

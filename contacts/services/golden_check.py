@@ -41,19 +41,20 @@ WHERE {" OR ".join(_differs(name) for name in DETAIL_FIELDS)} ORDER BY c.id
 _SHARED = (
     "SELECT contact_id FROM contacts_mapping GROUP BY contact_id HAVING count(*) > 1 ORDER BY contact_id"
 )
+# A ref that does not lead stands beside one that does.
+_SHARED_BETWEEN = (
+    "SELECT contact_id FROM contacts_mapping WHERE contact_id BETWEEN %s AND %s AND NOT is_primary"
+)
 _MEMBERS = f"""
 SELECT mapping.contact_id, mapping.system_ref_id, mapping.is_primary,
     {", ".join(REF_COLUMNS.get(name, f"ref.{name}") for name in FACTS_AND_DETAILS.names)}
 FROM contacts_mapping mapping
 JOIN contacts_systemref ref ON ref.id = mapping.system_ref_id
 JOIN contacts_ticketsystem system ON system.id = ref.system_id
-WHERE mapping.contact_id BETWEEN %s AND %s AND mapping.contact_id IN (
-    SELECT contact_id FROM contacts_mapping WHERE contact_id BETWEEN %s AND %s
-    GROUP BY contact_id HAVING count(*) > 1
-)
+WHERE mapping.contact_id BETWEEN %s AND %s AND mapping.contact_id IN ({_SHARED_BETWEEN})
 """
 _PINS = "SELECT contact_id, field, system_ref_id FROM contacts_goldenpin WHERE contact_id BETWEEN %s AND %s"
-_STORED = f"SELECT id, {', '.join(DETAIL_FIELDS)} FROM contacts_contact WHERE id BETWEEN %s AND %s"
+_STORED = f"SELECT id, {', '.join(DETAIL_FIELDS)} FROM contacts_contact WHERE id IN ({_SHARED_BETWEEN})"
 _STALE = f"""
 select contact_id from golden join stored using (contact_id)
 where {" or ".join(f"golden.{name} is distinct from stored.{name}" for name in DETAIL_FIELDS)}

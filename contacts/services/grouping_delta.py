@@ -1,31 +1,36 @@
 """Finds what a run over the changes alone comes to: who is touched, their links, their groups."""
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from contacts.columnar import among, read_table
-from contacts.grouping.delta import Terms, compare, keys_of, recluster, redecide
+from contacts.grouping.delta import Terms, compare, keys_of, otherwise_joinable, recluster, redecide
 from contacts.grouping.keys import SLOT_NAMES, fellows
 from contacts.grouping.records import LINK_SCHEMA
 from contacts.services.grouping_input import read_refs
+from contacts.services.grouping_links import standing_links
 from contacts.services.grouping_state import Pending, holders, kept_keys, known_prints
 
-_PAIR = pa.schema([("left_id", pa.int64()), ("right_id", pa.int64())])
+_REF = pa.schema([("ref_id", pa.int64())])
 
 
 @dataclass(frozen=True)
 class DeltaFound:
-    """`refs` and their `partition`: every group that can have changed, whole. `links`: all those with an end
-    in `fresh`; `redecided`: others of these groups that are decided otherwise now, without their evidence.
-    `settled`: the joinable links of these groups as decided now. `keys`: of refs that changed."""
+    """What a run over the changes comes to.
+
+    `refs` and their `partition`: every group that can have changed, whole. `links`: all that should be in the
+    place of `standing_links`; `redecided`: others of these groups that are decided otherwise now, without
+    their evidence. `settled`: the joinable links of these groups as decided now. `keys`: of changed refs.
+    """
 
     refs: pa.Table
     partition: pa.Table
-    fresh: frozenset[int]
     links: pa.Table
+    standing_links: pa.Table
     redecided: pa.Table
     settled: pa.Table
     keys: pa.Table
@@ -34,37 +39,44 @@ class DeltaFound:
 def find_changes(pending: Pending, *, terms: Terms) -> DeltaFound:
     """What the pending refs and decisions come to, with the links that stand among all others."""
     keys = keys_of(read_refs(pending.ref_ids), known=known_prints(pending.ref_ids), terms=terms)
-    fresh = _with_context(pending.ref_ids, keys, terms=terms)
-    around = pa.concat_tables([keys, kept_keys(fresh)])
-    near = (
-        fresh | holders(_numbers(around, ["content", *SLOT_NAMES], terms=terms)) | _decided_with(fresh, terms)
-    )
-    links = compare(read_refs(near), fresh=pa.array(sorted(fresh), pa.int64()), terms=terms)
+    changed = _with_sharers(pending.ref_ids, keys, ["content"], terms=terms)
+    context = _with_sharers(changed, keys, terms.context_slots, terms=terms)
+    as_they_are = pa.concat_tables([keys, kept_keys(changed.difference(keys["ref_id"].to_pylist()))])
+    sharing = holders(_numbers(as_they_are, ["content", *SLOT_NAMES], terms=terms))
+    near = context | sharing | _decided_with(changed, terms)
+    links = compare(read_refs(near), changed=changed, context=context, terms=terms)
+    before = standing_links(of=changed, between=context)
+    touched = _closure(changed | _ends(otherwise_joinable(links, before)) | _decided_with(changed, terms))
+    refs = read_refs(touched)
+    others = _other_joinable(touched, changed=changed, context=context)
     joinable = links.filter(links["is_joinable"])
-    touched_ids = _closure(fresh | _ends(joinable) | _decided_with(fresh, terms))
-    refs = read_refs(touched_ids)
-    standing = _standing_joinable(touched_ids - fresh)
-    partition, settled = recluster(refs, pa.concat_tables([joinable, standing]), terms=terms)
+    ends = (pc.is_in(joinable[end], pa.array(sorted(touched), pa.int64())) for end in ("left_id", "right_id"))
+    partition, settled = recluster(
+        refs, pa.concat_tables([joinable.filter(pc.and_(*ends)), others]), terms=terms
+    )
     return DeltaFound(
         refs=refs,
         partition=partition,
-        fresh=frozenset(fresh),
-        links=redecide(links, settled),
-        redecided=_decided_otherwise(standing, settled),
+        links=redecide(links, settled, standing=before),
+        standing_links=before,
+        redecided=_decided_otherwise(others, settled),
         settled=settled,
         keys=keys,
     )
 
 
-def _with_context(ref_ids: Collection[int], keys: pa.Table, *, terms: Terms) -> set[int]:
-    """These refs, whose new `keys` are given, with all who share a context with one of them, in turn."""
-    fresh = set(ref_ids)
+def _with_sharers(
+    ref_ids: Collection[int], keys: pa.Table, slots: Sequence[str], *, terms: Terms
+) -> set[int]:
+    """These refs, with all who share a key of these slots with one of them, as it was or as it is, in turn.
+    `keys`: the new ones of those that changed."""
+    found = set(ref_ids)
     frontier = pa.concat_tables([keys, kept_keys(ref_ids)])
     while frontier.num_rows:
-        found = holders(_numbers(frontier, terms.context_slots, terms=terms)) - fresh
-        fresh |= found
-        frontier = kept_keys(found)
-    return fresh
+        sharers = holders(_numbers(frontier, slots, terms=terms)) - found
+        found |= sharers
+        frontier = kept_keys(sharers)
+    return found
 
 
 def _decided_otherwise(before: pa.Table, settled: pa.Table) -> pa.Table:
@@ -108,25 +120,32 @@ def _closure(start: set[int]) -> set[int]:
 def _neighbours(ref_ids: Collection[int]) -> set[int]:
     left, params = among("left_id", ref_ids)
     right, _ = among("right_id", ref_ids)
-    mine, _ = among("mine.system_ref_id", ref_ids)
-    pairs = read_table(
-        f"SELECT left_id, right_id FROM contacts_link WHERE is_joinable AND {left}"
-        f" UNION ALL SELECT left_id, right_id FROM contacts_link WHERE is_joinable AND {right}"
-        " UNION ALL SELECT mine.system_ref_id, mates.system_ref_id FROM contacts_mapping mine"
-        f" JOIN contacts_mapping mates ON mates.contact_id = mine.contact_id WHERE {mine}",
-        _PAIR,
+    mine, _ = among("system_ref_id", ref_ids)
+    found = read_table(
+        f"SELECT right_id FROM contacts_link WHERE is_joinable AND {left}"
+        f" UNION ALL SELECT left_id FROM contacts_link WHERE is_joinable AND {right}"
+        " UNION ALL SELECT system_ref_id FROM contacts_mapping WHERE contact_id IN"
+        f" (SELECT contact_id FROM contacts_mapping WHERE {mine})",
+        _REF,
         params * 3,
     )
-    return _ends(pairs)
+    return set(pc.unique(found["ref_id"]).to_pylist())
 
 
-def _standing_joinable(ref_ids: Collection[int]) -> pa.Table:
-    """LINK_SCHEMA of the joinable links among these refs, with a blank where the evidence would be."""
-    condition, params = among("left_id", ref_ids)
+def _other_joinable(
+    ref_ids: AbstractSet[int], *, changed: AbstractSet[int], context: Collection[int]
+) -> pa.Table:
+    """LINK_SCHEMA of the joinable links among these refs that were not looked at, with a blank where the
+    evidence would be."""
+    condition, params = among("left_id", ref_ids - changed)
     links = read_table(
         "SELECT left_id, right_id, decision, rule, guard, weight, household, '' AS evidence, is_joinable,"
         f" is_forgiven FROM contacts_link WHERE is_joinable AND {condition}",
         LINK_SCHEMA,
         params,
     )
-    return links.filter(pc.is_in(links["right_id"], pa.array(sorted(ref_ids), pa.int64())))
+    left, right = links["left_id"], links["right_id"]
+    within = pc.is_in(right, pa.array(sorted(ref_ids - changed), pa.int64()))
+    in_context = pa.array(sorted(context), pa.int64())
+    looked_at = pc.and_(pc.is_in(left, in_context), pc.is_in(right, in_context))
+    return links.filter(pc.and_(within, pc.invert(looked_at)))

@@ -29,10 +29,11 @@ LARGEST_SHARE = 0.25
 class Found:
     """The groups of `refs`, beside where these stand (`standing`), and the links to be written.
 
-    `links` are all links there should be, or, of a run over the changes, all with an end in `fresh`, while
-    `redecided` are others that stand and are decided otherwise now. `joinable`: those that made the groups.
-    `keys`: the prints and keys of refs that changed. `poisoned`: ignored keys by kind. `outgrown`: keys, each
-    its kind and its holders, that became common since the last model, so that a new one was frozen.
+    `links` are all links there should be, or, of a run over the changes, all in the place of
+    `standing_links`, while `redecided` are others that stand and are decided otherwise now. `joinable`: those
+    that made the groups. `keys`: the prints and keys of refs that changed. `poisoned`: ignored keys by kind.
+    `outgrown`: keys, each its kind and its holders, that became common since the last model, so that a new
+    one was frozen.
     """
 
     basis: Basis
@@ -44,7 +45,7 @@ class Found:
     joinable: pa.Table
     keys: pa.Table
     engine_seconds: float
-    fresh: frozenset[int] | None = None
+    standing_links: pa.Table | None = None
     redecided: pa.Table | None = None
     poisoned: Mapping[str, int] | None = None
     outgrown: Sequence[tuple[str, int]] = ()
@@ -52,7 +53,7 @@ class Found:
     @property
     def is_full(self) -> bool:
         """Whether all System Refs were looked at."""
-        return self.fresh is None
+        return self.standing_links is None
 
     @property
     def decided_pairs(self) -> set[tuple[int, int]]:
@@ -95,7 +96,7 @@ def _find_among_changes(*, now: datetime) -> Found | None:
         joinable=found.settled,
         keys=found.keys,
         engine_seconds=time.monotonic() - began,
-        fresh=found.fresh,
+        standing_links=found.standing_links,
         redecided=found.redecided,
     )
 

@@ -26,7 +26,8 @@ _VALUES = (
     "model_version",
 )
 _REF_SCHEMA = pa.schema([("id", pa.int64())])
-_STANDING_SCHEMA = pa.schema(
+# Links as they stand, with a digest of the evidence.
+STANDING_LINKS = pa.schema(
     [
         ("pk", pa.int64()),
         ("left_id", pa.int64()),
@@ -72,11 +73,11 @@ def write_links(
     *,
     version: ModelVersion,
     progress: Callable[[int], None],
-    of: Collection[int] | None = None,
+    standing: pa.Table | None = None,
 ) -> int:
     """Make the stored links those of this run; returns how many rows were written or removed.
 
-    `of`: only links with an end among these refs are looked at, and `links` are all there should be of them.
+    `standing`: those that `links` are to take the place of (standing_links); all where they are not given.
 
     In transactions of a few thousand rows, so it may be cut off anywhere: the next run finds the rest.
     `progress` is told how many more rows are done. Links of refs that have gone since are left out.
@@ -85,7 +86,7 @@ def write_links(
     with duckdb.connect(":memory:") as con:
         con.execute(f"set memory_limit = '{settings.GROUPING_MEMORY}'; set enable_progress_bar = false")
         con.register("links", _without_nulls(links))
-        con.register("standing", _standing(of))
+        con.register("standing", read_table(_STANDING, STANDING_LINKS) if standing is None else standing)
         for batch in _batches(con, _GONE, {}):
             written += _delete([row[0] for row in batch])
             progress(len(batch))
@@ -120,12 +121,12 @@ def redecide_links(redecided: pa.Table) -> None:
             )
 
 
-def _standing(of: Collection[int] | None) -> pa.Table:
-    if of is None:
-        return read_table(_STANDING, _STANDING_SCHEMA)
-    left, params = among("left_id", of)
-    right, _ = among("right_id", of)
-    return read_table(f"{_STANDING} WHERE {left} OR {right}", _STANDING_SCHEMA, params * 2)
+def standing_links(*, of: Collection[int], between: Collection[int] = ()) -> pa.Table:
+    """STANDING_LINKS with an end in `of`, or both in `between`."""
+    (left, ends), (right, _) = among("left_id", of), among("right_id", of)
+    (one, both), (other, _) = among("left_id", between), among("right_id", between)
+    condition = f"{left} OR {right} OR ({one} AND {other})"
+    return read_table(f"{_STANDING} WHERE {condition}", STANDING_LINKS, [*ends * 2, *both * 2])
 
 
 def _without_nulls(links: pa.Table) -> pa.Table:

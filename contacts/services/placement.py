@@ -17,7 +17,7 @@ from contacts.services.brake import limits
 from contacts.services.grouping_delta import DeltaFound, find_changes
 from contacts.services.grouping_found import MANY_CHANGES
 from contacts.services.grouping_input import read_standing
-from contacts.services.grouping_links import write_links
+from contacts.services.grouping_links import standing_links, write_links
 from contacts.services.grouping_state import Pending
 from contacts.services.grouping_terms import standing_basis
 from contacts.services.regroup import GROUPING, write_plan
@@ -110,4 +110,5 @@ def _explain(found: DeltaFound, partition: pa.Table, *, placed: set[int], versio
         )
     ]
     links = found.links.filter(pa.array(is_within, pa.bool_()))
-    write_links(links, version=version, progress=lambda _rows: None, of=placed)
+    standing = standing_links(of=placed)
+    write_links(links, version=version, progress=lambda _rows: None, standing=standing)

@@ -119,7 +119,7 @@ def _write(found: Found, plan: Plan, *, run: GroupingRun, now: datetime, progres
             progress(done, total)
 
     waiting = write_plan(plan, pairs=found.decided_pairs, run=run, now=now, progress=advance)
-    write_links(found.links, version=run.model_version, progress=advance, of=found.fresh)
+    write_links(found.links, version=run.model_version, progress=advance, standing=found.standing_links)
     if found.redecided is not None:
         redecide_links(found.redecided)
     write_keys(found.keys)

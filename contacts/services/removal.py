@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import transaction
 from django.db.models import Q
 
-from contacts.grouping.keys import SLOT_NAMES
+from contacts.grouping.delta import WIDEST_CONTEXT
 from contacts.models import Contact, GroupDecision, Link, Mapping, Move, SystemRef
 from contacts.models.mapping import PrimaryBy
 from contacts.services.changes import record_changes
@@ -39,9 +39,10 @@ def remove_refs(ref_ids: Collection[int], *, now: datetime) -> int:
 
 
 def _left_behind(ref_ids: Collection[int]) -> set[int]:
-    """Those who share a key with one of them, are linked or decided with one, or are of its Contact."""
+    """Those whose pairs or groups can come out otherwise without them (ADR 0009): who is like one, shares its
+    e-mail or mobile, is linked or decided with one, or is of its Contact."""
     keys = kept_keys(ref_ids)
-    numbers = {slot: set(keys[slot].drop_null().to_pylist()) for slot in ("content", *SLOT_NAMES)}
+    numbers = {slot: set(keys[slot].drop_null().to_pylist()) for slot in WIDEST_CONTEXT}
     found = holders(numbers)
     ends = Q(left__in=ref_ids) | Q(right__in=ref_ids)
     for model in (Link, GroupDecision):
