@@ -14,7 +14,7 @@ from contacts.grouping.model import (
     Model,
 )
 from contacts.grouping.rules import Holds, Outcome
-from contacts.grouping.score import beyond_names_sql, household_sql, score_pairs, weight_sql
+from contacts.grouping.score import beyond_names_sql, household_sql, make_source, score_pairs, weight_sql
 
 NO_WAY = [Outcome("none", Holds.YES, "false")]
 EVERY_PAIR = -1_000.0
@@ -90,6 +90,7 @@ def calibrate(con: duckdb.DuckDBPyConnection, model: Model) -> Calibration:
 
 def _bins(con: duckdb.DuckDBPyConnection, model: Model) -> list[Bin]:
     bare = replace(model, review_weight=EVERY_PAIR)
+    make_source(con, bare)
     score_pairs(con, model=bare, ways=NO_WAY)
     rows = con.execute(f"""
         select round({weight_sql(bare)} - {bare.prior_weight!r}, 1)::double,
@@ -171,6 +172,7 @@ def _expect(
 def share_of_sure_pairs_lost(con: duckdb.DuckDBPyConnection, before: Model, after: Model) -> float:
     """Of the rows of `pairs` that `before` finds beyond doubt, the share that `after` would not join."""
     for name, model in (("scored_before", before), ("scored_after", after)):
+        make_source(con, model)
         score_pairs(con, model=replace(model, review_weight=EVERY_PAIR), ways=NO_WAY)
         con.execute(f"""
             create or replace temp table {name} as

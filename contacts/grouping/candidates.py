@@ -20,12 +20,14 @@ class KeyKind:
     """Records that agree on all `parts` (SQL over a record) are compared, unless one of `needs` is blank.
 
     Kinds of one `family` are searched together: the first name of one may be the last name of the other.
+    A key is bad on more than `most` distinct records.
     """
 
     name: str
     parts: Sequence[str]
     needs: Sequence[str] = ()
     family: str = ""
+    most: int = MOST_HOLDERS
 
     @property
     def is_filled(self) -> str:
@@ -56,8 +58,9 @@ KEY_KINDS = (
     KeyKind("first_birth", ["fn", "dob"], family="name_birth"),
     KeyKind("postcode_last", [_PLACE, "ln"], family="postcode_name"),
     KeyKind("postcode_first", [_PLACE, "fn"], family="postcode_name"),
-    # In either order: some systems have the two names in the wrong boxes.
-    KeyKind("first_last", ["if(fn < ln, fn, ln)", "if(fn < ln, ln, fn)"], needs=("fn", "ln")),
+    # In either order: some systems have the two names in the wrong boxes. Of the pairs that only a commoner
+    # name finds, hardly one in a hundred is one person.
+    KeyKind("first_last", ["if(fn < ln, fn, ln)", "if(fn < ln, ln, fn)"], needs=("fn", "ln"), most=30),
     KeyKind("birth_postcode", [f"if({_IS_BARE}, city, dob::varchar)", f"if({_IS_BARE}, fn, {_PLACE})"]),
     KeyKind("birth_house", ["dob", f"if({_IS_BARE}, '', coalesce(hn, left(fn, 1)))"]),
     # For people without a date of birth whose postcode is blank or mistyped; and, of people of
@@ -125,7 +128,17 @@ def make_pairs(
     Raises OutgrownKeys instead of making very many pairs; there must be a table `members` then.
     """
     _make_keys(con, kinds)
-    _drop_bad_keys(con, kinds, bad_keys)
+    if only_fresh:
+        con.execute("""
+            create or replace temp table keys as
+            from keys semi join (from keys semi join fresh using (rec)) using (key)
+        """)
+    _make_held(con)
+    _find_bad(con, kinds, bad_keys)
+    con.execute("""
+        create or replace temp table keys as
+        select keys.* from keys join held using (key) where key not in (select key from bad)
+    """)
     weak = ", ".join(str(number) for number, kind in enumerate(kinds) if kind.name in WEAK_KINDS)
     if only_fresh:
         con.execute("create or replace temp table fresh_keys as from keys join fresh using (rec)")
@@ -148,7 +161,7 @@ def make_pairs(
             if(bool_and(is_weak), '{WEAK}', '{STRONG}') as match_key
         from ({found}) group by 1, 2
     """)
-    con.execute("drop table keys")
+    con.execute("drop table keys; drop table held; drop table bad")
 
 
 def blank_bad_values(
@@ -185,6 +198,8 @@ def _bad_values(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind]) -> pa.
 
 
 def _bad_searched(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind]) -> pa.Table:
+    if not kinds:
+        return BAD_KEY_SCHEMA.empty_table()
     con.execute(f"""
         create or replace temp table content as select plain.* from plain
         where ref_id in (select min(ref_id) from plain group by {content_hash(COMPARABLE)})
@@ -192,7 +207,7 @@ def _bad_searched(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind]) -> p
     parts = [
         f"""select '{kind.name}' as kind, keyed_hash('{kind.name}', value) as key_hash, holders
         from (select {kind.text} as value, count(*) as holders from content
-            where {kind.is_filled} group by 1 having count(*) > {MOST_HOLDERS})"""
+            where {kind.is_filled} group by 1 having count(*) > {kind.most})"""
         for kind in kinds
         if kind.name not in POISONABLE
     ]
@@ -208,17 +223,65 @@ def _as_bad_keys(con: duckdb.DuckDBPyConnection, parts: Sequence[str]) -> pa.Tab
     return table.cast(BAD_KEY_SCHEMA)
 
 
+def _make_keys(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind]) -> None:
+    """The table `keys` (key, rec, kind)."""
+    selects = " union all ".join(
+        f"""select hash('{kind.family or kind.name}', {", ".join(kind.parts)}) as key, rec,
+            {number}::tinyint as kind
+        from records where {kind.is_filled}"""
+        for number, kind in enumerate(kinds)
+    )
+    con.execute(f"create or replace temp table keys as {selects}")
+
+
+def _make_held(con: duckdb.DuckDBPyConnection) -> None:
+    """The table `held` of the keys that can make a pair: key, how many times it is held, one rec and kind."""
+    con.execute("""
+        create or replace temp table held as
+        select key, held, one // 64 as rec, one % 64 as kind
+        from (select key, count(*) as held, min(rec * 64 + kind) as one from keys group by key)
+        where held > 1
+    """)
+
+
+def _find_bad(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind], bad_keys: pa.Table) -> None:
+    """The table `bad` of the `held` keys that the model knows as bad, which are listed in `poisoned` too.
+
+    A key is bad under the name of any kind of its family; all kinds of a family write it alike.
+    """
+    con.register("bad_keys", bad_keys)
+    con.execute("create or replace temp table bad (kind varchar, key ubigint, holders bigint)")
+    known = set(bad_keys["kind"].to_pylist()) - set(POISONABLE)
+    for kind in kinds:
+        if kind.name not in known:
+            continue
+        family = {n: k for n, k in enumerate(kinds) if (k.family or k.name) == (kind.family or kind.name)}
+        cases = " ".join(f"when {number} then {fellow.text}" for number, fellow in family.items())
+        con.execute(f"""
+            insert into bad
+            select '{kind.name}', key, holders
+            from (
+                select key, keyed_hash('{kind.name}', case held.kind {cases} end) as key_hash
+                from held join records using (rec) where held.kind in ({", ".join(map(str, family))})
+            )
+            join bad_keys using (key_hash) where bad_keys.kind = '{kind.name}'
+        """)
+    con.execute("insert into poisoned select kind, holders from bad")
+    con.unregister("bad_keys")
+
+
 def _refuse_outgrown(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind], *, among: str) -> None:
     """Raise OutgrownKeys where there are any `among` these rows of `keys` (SQL).
 
-    Rows are counted first, which is cheap; records that a person's decision or a closed system keeps apart
+    Rows have been counted, in `held`; records that a person's decision or a closed system keeps apart
     from others like them are told from different ones only for the few that look outgrown.
     """
-    values = ", ".join(str(number) for number, kind in enumerate(kinds) if kind.name in POISONABLE)
-    most = f"if(kind in ({values or -1}), {MOST_HOLDERS}, {MOST_GROWTH * MOST_HOLDERS})"
+    limits = [kind.most * (1 if kind.name in POISONABLE else MOST_GROWTH) for kind in kinds]
+    most = f"case kind {' '.join(f'when {n} then {limit}' for n, limit in enumerate(limits))} end"
     con.execute(f"""
         create or replace temp table suspects as
-        select key, kind from {among} group by key, kind having count(*) > {most}
+        select key, kind from {among} semi join (from held where held > {min(limits)}) using (key)
+        group by key, kind having count(*) > {most}
     """)
     if con.execute("select count(*) from suspects").fetchall() == [(0,)]:
         return
@@ -236,43 +299,3 @@ def _refuse_outgrown(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind], *
         raise OutgrownKeys(
             [(kinds[number].name, holders) for number, holders in found], frozenset(row[0] for row in ref_ids)
         )
-
-
-def _make_keys(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind]) -> None:
-    """The table `keys` (key, rec, kind)."""
-    selects = " union all ".join(
-        f"""select hash('{kind.family or kind.name}', {", ".join(kind.parts)}) as key, rec,
-            {number}::tinyint as kind
-        from records where {kind.is_filled}"""
-        for number, kind in enumerate(kinds)
-    )
-    con.execute(f"create or replace temp table keys as {selects}")
-
-
-def _drop_bad_keys(con: duckdb.DuckDBPyConnection, kinds: Sequence[KeyKind], bad_keys: pa.Table) -> None:
-    """Drop from `keys` those that the model knows as bad, and list them in `poisoned`.
-
-    Only keys that two records hold are asked about, of whichever kinds of a family: one alone makes no pair.
-    """
-    bad_kinds = set(bad_keys["kind"].to_pylist())
-    families: dict[str, list[int]] = {}
-    for number, kind in enumerate(kinds):
-        families.setdefault(kind.family or kind.name, []).append(number)
-    con.register("bad_keys", bad_keys)
-    for number, kind in enumerate(kinds):
-        if kind.name in bad_kinds and kind.name not in POISONABLE:
-            family = ", ".join(map(str, families[kind.family or kind.name]))
-            con.execute(f"""
-                create or replace temp table bad as
-                with held as (
-                    select key, min(rec) filter (kind = {number}) as rec
-                    from keys where kind in ({family}) group by key having count(*) > 1
-                )
-                select key, holders from held join records using (rec)
-                join (select key_hash, holders from bad_keys where kind = '{kind.name}') bad_keys
-                on keyed_hash('{kind.name}', {kind.text}) = key_hash
-            """)
-            con.execute(f"insert into poisoned select '{kind.name}', holders from bad")
-            con.execute("delete from keys where key in (select key from bad)")
-            con.execute("drop table bad")
-    con.unregister("bad_keys")

@@ -11,16 +11,18 @@ from contacts.grouping.records import Guard
 
 # Distinct records, not refs: one person typed a hundred times alike is no chain of errors.
 MOST_MEMBERS = 40
+REFUSED = "refused (left_id bigint, right_id bigint, guard varchar)"
 
 
 def cluster(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the table `grouped` (ref_id, group_id) of the refs with joined links, and mark refused `links`.
+    """Make the table `grouped` (ref_id, group_id) of the refs with joined links, and of the joined links to
+    which the guard of a whole group objects the table `refused` (left_id, right_id, guard).
 
-    Reads `links` (left_id, right_id, decision, rule, strength, is_must,
-    is_forgiven), `members` (ref_id, rec), `records`
-    (rec, dob) and `never` (a, b). Connected components first; only those that break a guard are built again,
-    strongest link first.
+    Reads `links` (left_id, right_id, decision, rule, strength, is_must, is_forgiven), `members` (ref_id,
+    rec), `records` (rec, dob) and `never` (a, b). Connected components first; only those that break a guard
+    are built again, strongest link first.
     """
+    con.execute(f"create or replace temp table {REFUSED}")
     con.execute("""
         create or replace temp table edges as
         select left_id as a, right_id as b from links where decision = 'joined'
@@ -237,12 +239,9 @@ def _write_back(
     """)
     con.unregister("regrouped")
     if refused:
-        con.register("refused", _table(["left_id", "right_id", "guard"], refused))
-        con.execute("""
-            update links set decision = 'refused', guard = refused.guard from refused
-            where links.left_id = refused.left_id and links.right_id = refused.right_id
-        """)
-        con.unregister("refused")
+        con.register("objections", _table(["left_id", "right_id", "guard"], refused))
+        con.execute("insert into refused from objections")
+        con.unregister("objections")
 
 
 def _table(names: list[str], rows: Sequence[tuple[int | str, ...]]) -> pa.Table:

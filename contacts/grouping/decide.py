@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import duckdb
-import pyarrow as pa
 
 from contacts.grouping.model import Model
 from contacts.grouping.records import Guard
@@ -24,28 +23,23 @@ def make_links(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[O
     Reads `records`, `members` and `never`. "refused" here means a guard on the pair itself; the guards on
     whole groups come when clustering.
     """
-    con.register("way_names", _ways_table(ways))
     has_realms = con.execute("select exists (from records where realm is not null)").fetchall()[0][0]
-    con.execute("""
-        create or replace temp table pair_ways as
-        select scored.*, way_names.rule, way_names.holds
-        from scored left join way_names using (way)
+    con.execute(f"""
+        create or replace temp view pair_ways as
+        select *, {_of_way([way.rule for way in ways])} as rule,
+            {_of_way([way.holds.value for way in ways])} as holds
+        from scored
     """)
-    con.unregister("way_names")
     _find_ambiguous(con)
     con.execute(f"create or replace temp table decided as {_decided_sql(model, has_realms=has_realms)}")
     con.execute(f"create or replace temp table links as {_links_sql()}")
-    con.execute("drop table pair_ways; drop table scored; drop table decided; drop table ambiguous")
+    con.execute("drop view pair_ways; drop table scored; drop table decided; drop table ambiguous")
 
 
-def _ways_table(ways: Sequence[Outcome]) -> pa.Table:
-    return pa.table(
-        {
-            "way": pa.array(range(len(ways)), pa.int32()),
-            "rule": pa.array([way.rule for way in ways], pa.string()),
-            "holds": pa.array([way.holds.value for way in ways], pa.string()),
-        }
-    )
+def _of_way(values: Sequence[str]) -> str:
+    """SQL: the value of the pair's way, null where it has none."""
+    cases = " ".join(f"when {number} then '{value}'" for number, value in enumerate(values))
+    return f"case way {cases} end"
 
 
 def _find_ambiguous(con: duckdb.DuckDBPyConnection) -> None:
@@ -60,10 +54,14 @@ def _find_ambiguous(con: duckdb.DuckDBPyConnection) -> None:
             select l as x, r as y, rule from pair_ways where holds = '{Holds.CLASHES}'
             union all select r, l, rule from pair_ways where holds = '{Holds.CLASHES}'
         ),
+        ends as (select l as a, rule from faint union select r, rule from faint),
         fits as (
-            select l as a, r as b, rule from pair_ways where holds in ('{Holds.FAINTLY}', '{Holds.YES}')
-            union select r, l, rule from pair_ways where holds in ('{Holds.FAINTLY}', '{Holds.YES}')
-            union select l, l, rule from faint union select r, r, rule from faint
+            select l as a, r as b, rule from pair_ways semi join ends on l = a and pair_ways.rule = ends.rule
+            where holds in ('{Holds.FAINTLY}', '{Holds.YES}')
+            union all
+            select r, l, rule from pair_ways semi join ends on r = a and pair_ways.rule = ends.rule
+            where holds in ('{Holds.FAINTLY}', '{Holds.YES}')
+            union all select a, a, rule from ends
         ),
         reached as (
             select distinct faint.l, faint.r, faint.rule, clash.y from faint
@@ -93,12 +91,13 @@ def _decided_sql(model: Model, *, has_realms: bool) -> str:
             select pair_ways.*, {weight_sql(model)}::double as weight,
                 {household_sql(model)}::double as household,
                 {"x.realm is distinct from y.realm" if has_realms else "false"} as is_apart,
-                (pair_ways.l, pair_ways.r) in (select (a, b) from never) as is_never,
+                never.a is not null as is_never,
                 case when holds = '{Holds.YES}' then rule
                     when holds = '{Holds.FAINTLY}' and ambiguous.l is null then rule
                     else '' end as holding_rule
             from pair_ways {realms if has_realms else ""}
             left join ambiguous on ambiguous.l = pair_ways.l and ambiguous.r = pair_ways.r
+            left join never on never.a = pair_ways.l and never.b = pair_ways.r
         ),
         judged as (
             select *, holding_rule <> '' or case

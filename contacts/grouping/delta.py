@@ -114,7 +114,7 @@ def compare(refs: pa.Table, *, changed: Iterable[int], context: Iterable[int], t
     """
     with _normalised(refs, terms) as (con, columns):
         load_decisions(con, terms.decisions)
-        make_records(con, columns, terms.excluded_systems)
+        make_records(con, columns, terms.excluded_systems, terms.model)
         for name, ref_ids in (("changed_ids", changed), ("context_ids", context)):
             con.register(name, pa.table({"ref_id": pa.array(sorted(ref_ids), pa.int64())}))
         con.execute("""
@@ -144,7 +144,7 @@ def recluster(refs: pa.Table, links: pa.Table, *, terms: Terms) -> tuple[pa.Tabl
         return PARTITION_SCHEMA.empty_table(), LINK_SCHEMA.empty_table()
     with _normalised(refs, terms) as (con, columns):
         load_decisions(con, terms.decisions)
-        make_records(con, columns, terms.excluded_systems)
+        make_records(con, columns, terms.excluded_systems, terms.model)
         con.register("joinable", links)
         con.execute(f"""
             create temp table links as

@@ -12,7 +12,7 @@ from contacts.grouping.candidates import (
     content_hash,
     make_pairs,
 )
-from contacts.grouping.cluster import cluster
+from contacts.grouping.cluster import REFUSED, cluster
 from contacts.grouping.connection import connect
 from contacts.grouping.decide import make_links
 from contacts.grouping.keys import KEYS_SCHEMA, changed_keys
@@ -37,7 +37,7 @@ from contacts.grouping.rules import (
     outcomes,
     typed_columns,
 )
-from contacts.grouping.score import score_pairs
+from contacts.grouping.score import score_pairs, shares_sql
 
 NO_DECISIONS = Decisions()
 
@@ -77,7 +77,7 @@ def group(
         if known is not None:
             keys = changed_keys(con, columns, kinds=kinds, bad_keys=bad_keys, known=known)
         load_decisions(con, decisions)
-        make_records(con, columns, excluded_systems)
+        make_records(con, columns, excluded_systems, model)
         make_pairs(con, kinds=kinds, bad_keys=bad_keys)
         add_pairs(con)
         ways = [MUST_WAY, *outcomes(rules)]
@@ -120,45 +120,51 @@ def load_decisions(con: duckdb.DuckDBPyConnection, decisions: Decisions) -> None
 
 
 def make_records(
-    con: duckdb.DuckDBPyConnection, columns: Sequence[str], excluded_systems: Collection[int]
+    con: duckdb.DuckDBPyConnection,
+    columns: Sequence[str],
+    excluded_systems: Collection[int],
+    model: Model,
 ) -> None:
     """The tables `members` (ref_id, rec) and `records`, one per distinct content; rec is its lowest ref_id.
 
     Refs that a person decided about, and refs of different realms (an excluded system is a realm of its own),
-    stay records of their own. `is_first` marks one record per content, `copies` counts refs.
+    stay records of their own. `is_first` marks one record per content, `copies` counts refs. With the shares
+    of their values they are the view `source`, which is scored.
     """
     excluded = ", ".join(str(int(system)) for system in sorted(excluded_systems)) or "null"
+    realm = f"if(system_id in ({excluded}), system_id, null)"
     con.execute(f"""
-        create or replace temp table keyed as
-        select ref_id, {content_hash(columns)} as h1, {content_hash(columns, 1)} as h2,
-            if(system_id in ({excluded}), system_id, null) as realm,
-            if(ref_id in (from decided_refs), ref_id, null) as decided
-        from plain
-    """)
-    con.execute("""
-        create or replace temp table kept as
-        select min(ref_id) as rec, h1, h2, realm, decided, count(*) as copies
-        from keyed group by h1, h2, realm, decided
+        create or replace temp table alike as
+        with keyed as (
+            select ref_id, {content_hash(columns)} as h1, {content_hash(columns, 1)} as h2,
+                {realm} as realm, if(ref_id in (from decided_refs), ref_id, null) as decided
+            from plain
+        ),
+        repeated as (select h1, h2 from keyed group by h1, h2 having count(*) > 1)
+        select ref_id, min(ref_id) over same as rec, count(*) over same as copies,
+            min(ref_id) over (partition by h1, h2) as first
+        from keyed semi join repeated using (h1, h2)
+        window same as (partition by h1, h2, realm, decided)
     """)
     con.execute("""
         create or replace temp table members as
-        select ref_id, rec from keyed join kept on keyed.h1 = kept.h1 and keyed.h2 = kept.h2
-        and keyed.realm is not distinct from kept.realm and keyed.decided is not distinct from kept.decided
+        select ref_id, coalesce(rec, ref_id) as rec from plain left join alike using (ref_id)
     """)
-    con.execute("""
+    shares, joins = shares_sql(con, model)
+    con.execute(f"""
         create or replace temp table records as
         with musts as (
             select ref_id, list(pair) as must from (
                 select a as ref_id, hash(a, b) as pair from must union all select b, hash(a, b) from must
             ) group by ref_id
-        ),
-        firsts as (select h1, h2, min(rec) as first from kept group by h1, h2)
-        select plain.*, kept.rec, kept.realm, kept.copies, firsts.first, kept.rec = firsts.first as is_first,
-            musts.must
-        from kept join plain on plain.ref_id = kept.rec join firsts using (h1, h2)
-        left join musts on musts.ref_id = kept.rec
+        )
+        select plain.*, plain.ref_id as rec, {realm} as realm, coalesce(copies, 1) as copies,
+            coalesce(first, plain.ref_id) as first, coalesce(first, plain.ref_id) = plain.ref_id as is_first,
+            must{shares}
+        from plain left join alike using (ref_id) left join musts using (ref_id) {joins}
+        where coalesce(rec, plain.ref_id) = plain.ref_id
     """)
-    con.execute("drop table plain; drop table keyed; drop table kept")
+    con.execute("create or replace temp view source as from records; drop table plain; drop table alike")
 
 
 def add_pairs(con: duckdb.DuckDBPyConnection) -> None:
@@ -182,9 +188,16 @@ def partition_of(con: duckdb.DuckDBPyConnection) -> pa.Table:
 
 
 def links_of(con: duckdb.DuckDBPyConnection) -> pa.Table:
-    """LINK_SCHEMA from `links`."""
-    columns = ", ".join(LINK_SCHEMA.names)
-    links = con.sql(f"select {columns} from links order by left_id, right_id").to_arrow_table()
+    """LINK_SCHEMA from `links`, less those that `refused` names where groups have been built."""
+    con.execute(f"create temp table if not exists {REFUSED}")
+    settled = {
+        "decision": "if(refused.guard is null, links.decision, 'refused')",
+        "guard": "coalesce(refused.guard, links.guard)",
+    }
+    columns = ", ".join(f"{settled.get(name, f'links.{name}')} as {name}" for name in LINK_SCHEMA.names)
+    links = con.sql(f"""
+        select {columns} from links left join refused using (left_id, right_id) order by left_id, right_id
+    """).to_arrow_table()
     return links.cast(LINK_SCHEMA)
 
 

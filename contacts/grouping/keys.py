@@ -85,8 +85,8 @@ def _number(kind: str, text: str) -> str:
 
 
 def _content_text(columns: Sequence[str]) -> str:
-    """SQL: all comparable details; a blank one stays apart from an empty one. Roots follow from the name."""
-    parts = [f"coalesce({column}::varchar, '~')" for column in columns if column != "roots"]
+    """SQL: all comparable details; a blank one stays apart from an empty one."""
+    parts = [f"coalesce({column}::varchar, '~')" for column in columns]
     return f"concat_ws(chr(31), {', '.join(parts)})"
 
 

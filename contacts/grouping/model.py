@@ -209,11 +209,12 @@ def _wrong_date_odds(con: duckdb.DuckDBPyConnection) -> float:
 
 
 def register_shares(con: duckdb.DuckDBPyConnection, model: Model) -> str:
-    """Make one table `share_<column>` (<column>, tf_<column>) per frequency column of the terms of `records`
+    """Make one table `share_<column>` (<column>, tf_<column>) per frequency column of the terms of `plain`
     that the model knows; the SQL of the share of all others.
 
-    A term that the model does not know gets the share of `rare_holders`, unless learnt the largest that an
-    unknown term can have; under a model without frequencies none.
+    On a term that only one ref has no two can agree, so it is not looked up. A term that the model does not
+    know gets the share of `rare_holders`, unless learnt the largest that an unknown term can have; under a
+    model without frequencies none.
     """
     con.register("model_frequencies", model.frequencies)
     for column in FREQUENCY_COLUMNS:
@@ -223,7 +224,8 @@ def register_shares(con: duckdb.DuckDBPyConnection, model: Model) -> str:
                 select term_hash, share from model_frequencies where "column" = '{column}'
             ),
             terms as (
-                select {column} from records where {column} is not null and exists (from known) group by 1
+                select {column} from plain where {column} is not null and exists (from known)
+                group by 1 having count(*) > 1
             )
             select {column}, share as tf_{column} from terms
             join known on term_hash = keyed_hash('{column}', {column})

@@ -8,21 +8,39 @@ from zlib import crc32
 import pyarrow as pa
 from nicknames import NickNamer
 
-ROOT_SCHEMA = pa.schema([("name", pa.string()), ("roots", pa.list_(pa.string())), ("root_bits", pa.int64())])
+ROOT_SCHEMA = pa.schema(
+    [("name", pa.string()), ("roots", pa.list_(pa.string())), ("root_bits", pa.int64()), ("kin", pa.string())]
+)
 
 
 @lru_cache(maxsize=1)
 def nickname_roots() -> pa.Table:
     """One row per known first name: itself and its formal names. Two names match where these overlap.
 
-    Where the `root_bits` do not, the roots cannot.
+    Where the `root_bits` do not, the roots cannot. `kin` are all other names that match, as |rob|robert|: a
+    text goes through a join far cheaper than a list.
     """
     formal = _formal_names()
-    rows = []
-    for name in _known(formal):
-        roots = sorted({name, *formal.get(name, ())})
-        rows.append({"name": name, "roots": roots, "root_bits": _bits(roots)})
+    roots = {name: {name, *formal.get(name, ())} for name in _known(formal)}
+    named: dict[str, set[str]] = {}
+    for name, its_roots in roots.items():
+        for root in its_roots:
+            named.setdefault(root, set()).add(name)
+    rows = [
+        {
+            "name": name,
+            "roots": sorted(its_roots),
+            "root_bits": _bits(its_roots),
+            "kin": _kin(set().union(*(named[root] for root in its_roots)) - {name}),
+        }
+        for name, its_roots in roots.items()
+    ]
     return pa.Table.from_pylist(rows, schema=ROOT_SCHEMA)
+
+
+def _kin(names: Iterable[str]) -> str | None:
+    listed = "|".join(sorted(names))
+    return f"|{listed}|" if listed else None
 
 
 def _bits(names: Iterable[str]) -> int:

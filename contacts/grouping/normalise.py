@@ -45,7 +45,6 @@ TYPED = {
 COMPARABLE = (
     "fn",
     "ft",
-    "roots",
     "ln",
     "em",
     "mailbox",
@@ -69,12 +68,12 @@ def normalise(
 
     These are COMPARABLE, and for each of `typed` the value as typed but for case and surrounding blanks.
 
-    fn first name without spaces, ft its first word, roots the formal names of ft, root_bits
-    a sieve of these that is quicker to compare, is_one_word whether ft is all of fn, is_initial whether it is
-    one letter, ln last name, em e-mail,
-    mailbox its part before the @, mob and ph the last ten digits in international form, co company, ad the
-    address line, street without its leading number, second the other address line likewise, hn house number,
-    pc postcode, city, dob date of birth. Blanks and placeholders are null.
+    fn first name without spaces, ft its first word, kin the names that stand for the same formal one as ft,
+    root_bits a sieve of these that is quicker to compare, is_one_word whether ft is all of fn, is_initial
+    whether it is one letter, ln last name, em e-mail, mailbox its part before the @, mob and ph the last ten
+    digits in international form, co company, ad the address line, street without its leading number, second
+    the other address line likewise, hn house number, pc postcode, city, dob date of birth. Blanks and
+    placeholders are null.
     """
     con.register("refs_in", refs)
     con.register("nickname_roots", nickname_roots())
@@ -146,7 +145,7 @@ def _plain_sql(typed: Collection[str]) -> str:
                 {_email("r.email")} as em,
                 case when r.line is not null then nullif({cleaned("r.line")}, '') end as ad,
                 case when r.stands_alone then nullif({cleaned("r.address2")}, '') end as second_line,
-                {_postcode("r.postcode")} as pc,
+                {_postcode("r.postcode")} as postcode,
                 {_digits("r.phone")} as phone_typed,
                 {_digits("r.mobile")} as mobile_typed,
                 plans.code, plans.trunk, plans.way_out, plans.iso{as_typed}
@@ -163,16 +162,16 @@ def _plain_sql(typed: Collection[str]) -> str:
             from typed
         )
         select
-            ref_id, system_id, replace(first_words, ' ', '') as fn, ft, nickname_roots.roots,
+            ref_id, system_id, replace(first_words, ' ', '') as fn, ft, nickname_roots.kin,
             nickname_roots.root_bits, ft = replace(first_words, ' ', '') as is_one_word,
             length(ft) = 1 as is_initial, ln, em,
             split_part(em, '@', 1) as mailbox,
             {_telephone("mob_digits")} as mob,
             {_telephone("ph_digits")} as ph,
-            co, ad, nullif(ltrim(ad, '0123456789 '), '') as street,
-            nullif(ltrim(second_line, '0123456789 '), '') as second,
+            co, ad, {_without_number("ad")} as street,
+            {_without_number("second_line")} as second,
             nullif(ltrim(regexp_extract(ad, '\d+'), '0'), '') as hn,
-            case when iso = 'US' then left(pc, 5) else pc end as pc,
+            if(iso = 'US', left({_real_postcode("postcode")}, 5), {_real_postcode("postcode")}) as pc,
             city, {_birth_date("date_of_birth")} as dob{kept_typed}
         from dialled
         left join nickname_roots on nickname_roots.name = dialled.ft
@@ -200,18 +199,26 @@ def _stands_alone(first: str, second: str) -> str:
     return rf"{second} <> '' and {is_real(second)} and regexp_matches({first}, '\p{{L}}')"
 
 
+def _without_number(line: str) -> str:
+    return f"nullif(regexp_replace({line}, '^[0-9 ]+', ''), '')"
+
+
 def _postcode(column: str) -> str:
     upper = f"upper({column})"
     is_plain = f"regexp_full_match({upper}, '[A-Z0-9]+( [A-Z0-9]+)?')"
     others = f"regexp_replace({upper}, '[^A-Z0-9]+', '', 'g')"
     value = f"case when {is_plain} then replace({upper}, ' ', '') else {others} end"
-    junk = f"regexp_matches({value}, '^(0*|9{{5,}}|X+|NA)$')"
-    return f"case when {is_real(column)} and not {junk} then {value} end"
+    return f"case when {is_real(column)} then {value} end"
+
+
+def _real_postcode(postcode: str) -> str:
+    return f"case when not regexp_matches({postcode}, '^(0*|9{{5,}}|X+|NA)$') then {postcode} end"
 
 
 def _digits(column: str) -> str:
     """SQL: digits and a leading plus, without an extension and without the (0) of +44 (0) 20."""
-    return f"regexp_replace(split_part(replace(lower({column}), '(0)', ''), 'x', 1), '[^0-9+]', '', 'g')"
+    others = f"regexp_replace(split_part(replace(lower({column}), '(0)', ''), 'x', 1), '[^0-9+]', '', 'g')"
+    return f"case when regexp_full_match({column}, '[0-9+]*') then {column} else {others} end"
 
 
 def _dialled(typed: str) -> str:

@@ -308,7 +308,7 @@ def similar_to(left: str, right: str, threshold: float) -> str:
 
 # Mary Ann and Mary Jane are not one Mary: the first word stands for the whole only where one side has one.
 # Most names have no nickname; that is no reason not to know whether two of them agree.
-_COMMON_ROOT = in_turn("root_bits_l & root_bits_r <> 0", "list_has_any(roots_l, roots_r)")
+_COMMON_ROOT = in_turn("root_bits_l & root_bits_r <> 0", "contains(kin_l, concat('|', ft_r, '|'))")
 NICKNAMES = in_turn("is_one_word_l or is_one_word_r", either("ft_l = ft_r", _COMMON_ROOT))
 SWAPPED = in_turn(
     "fn_l <> fn_r and ln_l <> ln_r",

@@ -12,7 +12,7 @@ from splink.internals.comparison_level_creator import ComparisonLevelCreator
 
 from contacts.grouping.candidates import WEAK
 from contacts.grouping.comparisons import NAME_COMPARISONS, Comparison, Level
-from contacts.grouping.model import FREQUENCY_COLUMNS, Model, register_shares
+from contacts.grouping.model import Model, register_shares
 from contacts.grouping.rules import Outcome
 from contacts.grouping.sieve import sieve_sql
 
@@ -24,9 +24,9 @@ RULE_WEIGHT = 200
 def score_pairs(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[Outcome]) -> None:
     """Make the table `scored` of the rows of `pairs` that a rule or the review threshold lets through.
 
-    Its columns: l, r, way (number in `ways`, or null), g_<comparison> level, w_<comparison> weight.
+    Its columns: l, r, way (number in `ways`, or null), g_<comparison> level, w_<comparison> weight. Reads
+    `source`, records with what `shares_sql` adds to them.
     """
-    _make_source(con, model)
     api = _OnePass(con, kept=_kept_sql(model, ways))
     source = api.register("source", dataset_display_name="refs")
     # The settings are ours and always the same; looking them over takes longer than scoring a small run.
@@ -39,9 +39,7 @@ def score_pairs(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[
     linker.table_management.register_blocked_pairs_for_predict(pairs)
     predicted = linker.inference.predict(threshold_match_weight=model.review_weight, warning_mode="never")
     con.execute(f"drop table if exists scored; alter table {predicted.physical_name} rename to scored")
-    con.execute("drop table source; drop table likely")
-    for column in FREQUENCY_COLUMNS:
-        con.execute(f"drop table share_{column}")
+    con.execute("drop table likely")
 
 
 class _OnePass(DuckDBAPI):
@@ -63,18 +61,24 @@ class _OnePass(DuckDBAPI):
         return super()._setup_for_execute_sql(sql, physical_name)
 
 
-def _make_source(con: duckdb.DuckDBPyConnection, model: Model) -> None:
-    """The table `source`: `records` with the share tf_<column> of each value whose rarity is weighed."""
+def make_source(con: duckdb.DuckDBPyConnection, model: Model) -> None:
+    """The table `source` of `records`, whatever they were made for."""
+    shares, joins = shares_sql(con, model)
+    con.execute(f"create or replace temp table source as select records.*{shares} from records {joins}")
+
+
+def shares_sql(con: duckdb.DuckDBPyConnection, model: Model) -> tuple[str, str]:
+    """SQL: further columns and the joins that they need, for the share tf_<column> of each value whose rarity
+    is weighed.
+
+    Reads `plain`, and makes tables that scoring needs.
+    """
     unknown = register_shares(con, model)
     columns = _share_columns(model)
     shares = "".join(
         f", if({column} is null, null, coalesce(tf_{column}, {unknown})) as tf_{column}" for column in columns
     )
-    joins = " ".join(f"left join share_{column} using ({column})" for column in columns)
-    con.execute(f"""
-        create or replace temp table source as
-        select records.* exclude (ref_id, system_id){shares} from records {joins}
-    """)
+    return shares, " ".join(f"left join share_{column} using ({column})" for column in columns)
 
 
 def _sift(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[Outcome]) -> None:
@@ -200,13 +204,18 @@ def evidence_sql(model: Model) -> str:
 
 
 def _evidence_case(comparison: Comparison) -> str:
-    """SQL: [level, weight, household]; to write numbers takes long, so what a level fixes is ready-made."""
+    """SQL: [level, weight, household].
+
+    To write numbers takes long, most of all floating ones, so what a level fixes is ready-made.
+    """
     key, highest = comparison.key, len(comparison.levels) - 1
     cases = [f"case g_{key} when -1 then '[-1,0.0,0.0]'"]
     for index, level in enumerate(comparison.levels):
         number, household = highest - index, round(level.household, 3)
         if level.share:
-            cases.append(f"when {number} then concat('[{number},', w_{key}, ',{household!r}]')")
+            cases.append(
+                f"when {number} then concat('[{number},', w_{key}::decimal(9, 3), ',{household!r}]')"
+            )
         else:
             cases.append(f"when {number} then '[{number},{round(level.weight, 3)!r},{household!r}]'")
     return " ".join([*cases, "end"])

@@ -10,7 +10,7 @@ from contacts.grouping.rules import Outcome, either, in_turn
 # The bound is a sum of unrounded weights, Splink's of rounded ones.
 SLACK = 0.05
 # Exact where they are cheap; these are asked last and in this order, only of pairs that could still count.
-DEAR = ("email", "address")
+DEAR = ("address", "email")
 NAMES = ("first", "last")
 
 

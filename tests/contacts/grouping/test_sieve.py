@@ -59,7 +59,7 @@ def _scored(model: Model, match_key: str) -> pa.Table:
     with connect(memory_limit="1GB", threads=2, hash_key=model.hash_key) as con:
         columns = normalise(con, REFS, default_country="GB")
         load_decisions(con, Decisions(must=[(3, 99)]))
-        make_records(con, columns, ())
+        make_records(con, columns, (), model)
         con.execute(f"""
             create temp table pairs as
             select l.rec as join_key_l, r.rec as join_key_r, '{match_key}' as match_key
