@@ -25,6 +25,16 @@ class Word:
     number: int | None = None
     parts: tuple["Word", ...] = ()
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether nothing but the search text of a ref may hold it."""
+        return self.number is None and not self.parts
+
+    @property
+    def shortest(self) -> int:
+        """Letters of the shortest of its spellings."""
+        return min(map(len, self.texts))
+
 
 def words(text: str, *, default_country: str) -> list[Word]:
     """The words of a search, each of which must be found; a phone number typed with blanks is one of them."""

@@ -141,7 +141,7 @@ class ContactAdmin(ExportingAdmin):
         if not search_term.strip():
             return queryset, False
         country = organisation_of(request).default_country
-        return queryset.search(search_term, request.user, default_country=country), False
+        return queryset.search_at_once(search_term, request.user, default_country=country), False
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None

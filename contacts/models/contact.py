@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from django.db import models
 from django.db.models import Exists, OuterRef, Prefetch, prefetch_related_objects
 
+from contacts.models.found_at_once import FEWEST_LETTERS, Among, contacts_of_few
 from contacts.models.mapping import Mapping, Move
 from contacts.models.person_details import PersonDetails
 from contacts.models.system_ref import SystemRef, holds
@@ -57,6 +58,24 @@ class ContactQuerySet(models.QuerySet):
         found = self
         for word in words(text, default_country=default_country):
             found = found.filter(pk__in=_holding(word, user))
+        return found
+
+    def search_at_once(self, text: str, user, *, default_country: str) -> "ContactQuerySet":
+        """The Contacts that `search` finds, for a list that asks for them several times.
+
+        On PostgreSQL one query is made here, for the Contacts of the words that few refs hold.
+        """
+        asked = words(text, default_country=default_country)
+        looked_up = [word for word in asked if word.is_plain and word.shortest >= FEWEST_LETTERS]
+        refs = SystemRef.objects.visible_to(user)
+        of_few = dict(
+            zip(looked_up, contacts_of_few([refs.filter(holds(w)) for w in looked_up]), strict=True)
+        )
+        few = [ids for ids in of_few.values() if ids is not None]
+        found = self.filter(Among(set.intersection(*few))) if few else self
+        for word in asked:
+            if of_few.get(word) is None:
+                found = found.filter(pk__in=_holding(word, user))
         return found
 
     def exactly(self, text: str, user) -> "ContactQuerySet":

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from contacts import search_index
-from contacts.models import Contact, Mapping, SystemRef, holds
+from contacts.models import Contact, Mapping, SystemRef, found_at_once, holds
 from contacts.permissions import SystemRight, grant
 from contacts.search_spelling import spellings_of, trigram_query
 from contacts.search_words import words
@@ -291,6 +291,74 @@ def test_a_contact_is_found_by_visible_refs_alone_also_in_parts_of_a_number():
     assert contacts("8800 4411", rep) == []
     assert contacts("8800 4411", UserFactory(is_superuser=True)) == [contact.pk]
     assert contacts("4411", rep) == [contact.pk]
+
+
+@pytest.mark.django_db
+@pytest.mark.req("R-MDB-16", "R-MDB-34")
+@pytest.mark.parametrize("few", [0, 1, 2, 30_000])
+@pytest.mark.parametrize("sees_all", [True, False])
+def test_a_list_that_asks_at_once_finds_what_the_search_finds(monkeypatch, few, sees_all):
+    monkeypatch.setattr(found_at_once, "FEW_REFS", few)
+    ours, theirs = TicketSystemFactory(), TicketSystemFactory()
+    people = [("Ann", "Marlow"), ("Anne", "Marlowe"), ("Ann", "Reyes"), ("Bo", "O'Marlin"), ("50%", "An")]
+    for number, (first, last) in enumerate(people):
+        contact = MappingFactory(
+            system_ref__system=ours, system_ref__first_name=first, system_ref__mobile=f"07946 09581{number}"
+        ).contact
+        MappingFactory(
+            system_ref__system=(ours, theirs)[number % 2],
+            system_ref__last_name=last,
+            contact=contact,
+            is_primary=False,
+        )
+    SystemRefFactory(system=ours, last_name="Marlow")  # waits for the night
+    user = UserFactory(is_superuser=sees_all)
+    grant(user, SystemRight.VIEW, on=ours)
+    search_index.index_arrivals()
+    visible = Contact.objects.visible_to(user)
+    texts = ["marl", "MARLOW ann", "ann ann", "ann", "an", "marl an", "o'marlin bo", "07946 095810 ann"]
+    texts += ["reyes", "reyes 0794", "50%", "zzz", "marlow zzz", "", " ", str(contact.pk), f"an {contact.pk}"]
+
+    for text in texts:
+        lazily = visible.search(text, user, default_country="GB")
+        at_once = visible.search_at_once(text, user, default_country="GB")
+        assert list(at_once.order_by("-pk")) == list(lazily.order_by("-pk")), text
+        assert sorted(at_once.exclude(pk__lt=0).values_list("pk", flat=True)) == sorted(
+            contact.pk for contact in lazily
+        )
+
+
+@pytest.mark.django_db
+@pytest.mark.req("R-MDB-16")
+def test_who_may_see_no_system_finds_nothing_at_once():
+    MappingFactory(system_ref__last_name="Marlow")
+    nobody = UserFactory()
+
+    visible = Contact.objects.visible_to(nobody)
+    assert not visible.search_at_once("marlow ann", nobody, default_country="GB").exists()
+
+
+@on_postgresql
+@pytest.mark.django_db
+def test_a_word_of_many_refs_is_left_to_the_list_and_one_of_few_is_looked_up(
+    monkeypatch, django_assert_num_queries
+):
+    monkeypatch.setattr(found_at_once, "FEW_REFS", 2)
+    for last_name in ("Marlow", "Marlow", "Marlow", "Okafor"):
+        MappingFactory(system_ref__first_name="Ann", system_ref__last_name=last_name)
+    superuser = UserFactory(is_superuser=True)
+
+    def asked(text: str) -> str:
+        return str(Contact.objects.search_at_once(text, superuser, default_country="GB").query)
+
+    with django_assert_num_queries(1):
+        both = asked("marlow okafor")
+    assert "ANY" in both
+    assert "%marlow%" in both
+    assert "%okafor%" not in both
+    assert "ANY" not in asked("marlow")
+    with django_assert_num_queries(0):
+        asked("an 100231")
 
 
 def test_every_spelling_of_a_letter_is_looked_for():
