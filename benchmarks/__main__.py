@@ -11,6 +11,7 @@ BENCHMARKS = (
     "accuracy",
     "engine",
     "embedded_run",
+    "regroup",
     "import_rows",
     "reimport",
     "search",
