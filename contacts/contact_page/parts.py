@@ -15,7 +15,7 @@ from contacts.models import Contact, SystemRef, TicketSystem
 from contacts.models import Mapping as Placement
 from contacts.permissions import sees_every_system
 from contacts.services.golden import golden_of
-from contacts.services.matching_rules import RulesInForce, rules_in_force
+from contacts.services.matching_rules import RulesInForce, rules_of_links
 from contacts.survivorship import Golden
 
 
@@ -53,8 +53,8 @@ class Shown:
 
     @cached_property
     def rules(self) -> RulesInForce:
-        """The matching rules, by which links are explained."""
-        return rules_in_force()
+        """The matching rules by which the links that stand were made: each is told in its own words."""
+        return rules_of_links()
 
     @cached_property
     def leader(self) -> Placement:

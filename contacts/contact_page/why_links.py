@@ -172,7 +172,7 @@ def explain_joint(
 def in_words(link: Link, *, rules: RulesInForce, hides: bool = False) -> str:
     """The decision on a pair, as a sentence; with `hides` it says nothing of the size of a group.
 
-    `rules`: those in force. A rule that is not one of them any more is named as the link names it.
+    `rules`: those by which it was decided. A rule that is not one of them is named as the link names it.
     """
     if link.guard:
         return _KEPT_APART if hides and link.guard == Guard.SIZE else _GUARDS.get(link.guard, _KEPT_APART)

@@ -15,7 +15,7 @@ from django.db.models import Max
 from contacts.grouping import rule_words
 from contacts.grouping.model import Model
 from contacts.grouping.rules import DEFAULT_RULES, NEVER_REACHED, Comparator, Criterion, Rule
-from contacts.models import Organisation, RuleSet
+from contacts.models import GroupingRun, Organisation, RuleSet
 from contacts.permissions import sees_every_system
 from contacts.services.rule_checks import THRESHOLDS, Problem, problems
 
@@ -88,6 +88,18 @@ class BadRules(CannotSaveRules):
 def rules_in_force() -> RulesInForce:
     """The version in force; the rules as delivered while nobody has saved any. One query."""
     return as_given_to_engine(newest_version())
+
+
+def rules_of_links() -> RulesInForce:
+    """The version by which the links that stand were made: that of the last full run that came to its end.
+
+    A run over the changes goes by the same. Before the first run, the version in force. Two queries.
+    """
+    full = GroupingRun.objects.concluded().filter(is_full=True, held={})
+    last = full.order_by("-pk").values_list("basis", flat=True).first()
+    number = (last or {}).get("rules")
+    made_with = RuleSet.objects.filter(number=number).first() if number else None
+    return as_given_to_engine(made_with) if made_with else rules_in_force()
 
 
 def newest_version() -> RuleSet:

@@ -10,10 +10,11 @@ from contacts.grouping.comparisons import COMPARISONS
 from contacts.grouping.engine import group
 from contacts.grouping.model import Model
 from contacts.grouping.records import REF_SCHEMA
-from contacts.models import GroupDecision, Link, ModelVersion, SystemRef
-from contacts.services.matching_rules import save_rules
+from contacts.models import Contact, GroupDecision, Link, ModelVersion, SystemRef
+from contacts.services.matching_rules import newest_version, save_rules
+from contacts.services.regroup import regroup
 
-from ...factories import NOW, UserFactory
+from ...factories import NOW, SystemRefFactory, UserFactory
 from .conftest import refs_of, text_of
 
 pytestmark = pytest.mark.django_db
@@ -216,3 +217,31 @@ def test_a_rule_of_the_managers_own_is_named_in_its_words_and_their_thresholds_a
     assert named.sentence == "The city is the same."
     assert gone.sentence == "The rule “gone” holds."
     assert (scored.stranger.needed, scored.housemate.needed) == (9.5, 0.0)
+
+
+@pytest.mark.req("D-15")
+def test_a_link_is_told_in_the_words_of_the_rules_that_made_it_until_a_night_has_grouped_by_others(
+    as_admin, mlb, minors
+):
+    home = {"last_name": "Marlow", "address1": "12 Quay Street", "postcode": "LS1 4AB"}
+    SystemRefFactory(system=mlb, first_name="Ann", email="ann@example.org", **home)
+    SystemRefFactory(system=minors, first_name="Ann", email="a.marlow@example.com", **home)
+    regroup(now=NOW)
+    contact = Contact.objects.get()
+    made_with = why(as_admin, contact)["links"][0].sentence
+    rules = newest_version().rules
+    [address] = [rule for rule in rules if rule["name"] == "address"]
+    address["criteria"] = [
+        {**one, "comparator": "normalised"} for one in address["criteria"] if one["field"] != "company"
+    ]
+    score = {"is_active": True, "join_weight": 9.5}
+    save_rules(rules, score, based_on=1, by=UserFactory(is_superuser=True), now=NOW)
+
+    saved = why(as_admin, contact)["links"][0]
+    regroup(now=NOW)
+    grouped = why(as_admin, contact)["links"][0]
+
+    alike = "The last name is the same; first name, company, address and postcode are alike."
+    assert (made_with, saved.sentence, saved.stranger.needed) == (alike, alike, 6.0)
+    assert grouped.sentence == "The last name, the first name, the address and the postcode are the same."
+    assert grouped.stranger.needed == 9.5
