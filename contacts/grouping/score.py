@@ -10,7 +10,6 @@ from splink import DuckDBAPI, Linker, SettingsCreator, block_on
 from splink.internals.comparison_creator import ComparisonCreator
 from splink.internals.comparison_level_creator import ComparisonLevelCreator
 
-from contacts.grouping.candidates import WEAK
 from contacts.grouping.comparisons import NAME_COMPARISONS, Comparison, Level
 from contacts.grouping.model import Model, register_shares
 from contacts.grouping.rules import Outcome
@@ -19,6 +18,8 @@ from contacts.grouping.sieve import sieve_sql
 # A rule rides along as a weight no score can reach: Splink then evaluates it in the same pass over the pairs,
 # and its threshold lets the pair through; the weights that are kept are those of the comparisons alone.
 RULE_WEIGHT = 200
+# Splink's name of the pairs with the values of both sides.
+JOINED = "blocked_with_cols"
 
 
 def score_pairs(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[Outcome]) -> None:
@@ -27,36 +28,36 @@ def score_pairs(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[
     Its columns: l, r, way (number in `ways`, or null), g_<comparison> level, w_<comparison> weight. Reads
     `source`, records with what `shares_sql` adds to them.
     """
-    api = _OnePass(con, kept=_kept_sql(model, ways))
+    api = _OnePass(con, kept=_kept_sql(model, ways), sieved=sieve_sql(JOINED, model, ways))
     source = api.register("source", dataset_display_name="refs")
     # The settings are ours and always the same; looking them over takes longer than scoring a small run.
     linker = Linker(source, _settings(model, ways), log_level=None, validate_settings=False)
     for column in _share_columns(model):
         table = api.register(f"share_{column}", dataset_display_name=f"shares_of_{column}")
         linker.table_management.register_term_frequency_lookup(table, column)
-    _sift(con, model=model, ways=ways)
-    pairs = api.register("likely", dataset_display_name="candidates")
+    pairs = api.register("pairs", dataset_display_name="candidates")
     linker.table_management.register_blocked_pairs_for_predict(pairs)
     predicted = linker.inference.predict(threshold_match_weight=model.review_weight, warning_mode="never")
     con.execute(f"drop table if exists scored; alter table {predicted.physical_name} rename to scored")
-    con.execute("drop table likely")
 
 
 class _OnePass(DuckDBAPI):
     """Splink's DuckDB in one pass over the pairs.
 
-    Splink copies the records of either side and writes the scores with every value compared; here the copies
-    are views, and of the scores only the columns `kept` (SQL) are written.
+    Splink copies the records of either side, compares every pair and writes the scores with every value
+    compared; here the copies are views, of the pairs JOINED to their records only those `sieved` (SQL) are
+    compared, and of the scores only the columns `kept` (SQL) are written.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, *, kept: str) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, *, kept: str, sieved: str) -> None:
         super().__init__(connection)
-        self._kept = kept
+        self._kept, self._sieved = kept, sieved
 
     def _setup_for_execute_sql(self, sql: str, physical_name: str) -> str:
         if physical_name.startswith("__splink__df_pruned_predict_input"):
             return f"create temp view {physical_name} as select * from source"
         if physical_name.startswith("__splink__df_predict"):
+            sql = sql.replace(f"from {JOINED}", f"from ({self._sieved})")
             return f"create temp table {physical_name} as select {self._kept} from ({sql})"
         return super()._setup_for_execute_sql(sql, physical_name)
 
@@ -79,21 +80,6 @@ def shares_sql(con: duckdb.DuckDBPyConnection, model: Model) -> tuple[str, str]:
         f", if({column} is null, null, coalesce(tf_{column}, {unknown})) as tf_{column}" for column in columns
     )
     return shares, " ".join(f"left join share_{column} using ({column})" for column in columns)
-
-
-def _sift(con: duckdb.DuckDBPyConnection, *, model: Model, ways: Sequence[Outcome]) -> None:
-    """The table `likely`: `pairs` without the weakly found ones that cannot count for anything."""
-    columns = con.execute("select column_name from (describe source)").fetchall()
-    values = ", ".join(f"{side}.{name} as {name}_{side}" for (name,) in columns for side in "lr")
-    weak = f"""
-        select pairs.*, {values}
-        from pairs join source l on l.rec = join_key_l join source r on r.rec = join_key_r
-        where match_key = '{WEAK}'
-    """
-    con.execute(f"""
-        create or replace temp table likely as
-        select * from pairs where match_key <> '{WEAK}' union all {sieve_sql(weak, model, ways)}
-    """)
 
 
 def _share_columns(model: Model) -> list[str]:

@@ -1,8 +1,9 @@
-"""Which pairs cannot count for anything: found out by bounds, without comparing everything."""
+"""Which weakly found pairs cannot count: found out by bounds, without comparing everything."""
 
 import math
 from collections.abc import Sequence
 
+from contacts.grouping.candidates import WEAK
 from contacts.grouping.comparisons import Comparison, Level
 from contacts.grouping.model import Model
 from contacts.grouping.rules import Outcome, either, in_turn
@@ -15,7 +16,7 @@ NAMES = ("first", "last")
 
 
 def sieve_sql(pairs: str, model: Model, ways: Sequence[Outcome]) -> str:
-    """SQL: the rows of `pairs` (SQL; join_key_l, fn_l, fn_r... tf_fn_l...) that could count.
+    """SQL: the rows of `pairs` (match_key, fn_l, fn_r... tf_fn_l...), of weak ones those that could count.
 
     Those are the ones for which a rule may hold or the weight may reach the threshold. No pair is lost: where
     a comparison has not been looked at, it counts with its strongest level.
@@ -34,8 +35,8 @@ def sieve_sql(pairs: str, model: Model, ways: Sequence[Outcome]) -> str:
     could_count = either(in_turn(*stages), *dict.fromkeys(way.least or way.sql for way in ways))
     so_far = " + ".join([repr(model.prior_weight), *cheap])
     return f"""
-        select join_key_l, join_key_r, match_key from (select *, {so_far} as so_far from ({pairs}))
-        where {could_count}
+        select * from (select *, case when match_key = '{WEAK}' then {so_far} end as so_far from {pairs})
+        where case when match_key = '{WEAK}' then {could_count} else true end
     """
 
 
