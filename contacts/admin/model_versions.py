@@ -29,6 +29,7 @@ from contacts.services.grouping_model import (
     MayNotActivate,
     activate_version,
     check_may_activate,
+    waiting_version,
 )
 from contacts.services.matching_rules import newest_version
 
@@ -85,6 +86,7 @@ class ModelVersionAdmin(ModelAdmin):
         context = {
             "title": "Model versions",
             "page": Paginator(kept, VERSIONS_PER_PAGE).get_page(request.GET.get("p")),
+            "waiting": waiting_version(),
             "may_change": _may_change(request),
             **self._progress_context(
                 ModelEstimate.objects.visible_to(request.user)
@@ -107,6 +109,7 @@ class ModelVersionAdmin(ModelAdmin):
             "title": str(version),
             "crumbs": [("Model versions", reverse(HOME)), (str(version), "")],
             "version": version,
+            "waiting": waiting_version(),
             "lines": weight_lines(values.get("weights", {})),
             "values": values,
             "per_million": values.get("partners", 1.4) / max(version.population, 1) * 1_000_000,

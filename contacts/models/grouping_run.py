@@ -16,7 +16,7 @@ class GroupingRunQuerySet(models.QuerySet):
 class GroupingRun(models.Model):
     """Moves and links point at the run that made them.
 
-    A run that the brake held wrote nothing; `held` says in ids and counts what it would have done
+    A run that the brake held changed nothing; `held` says in ids and counts what it would have done
     (contacts.group_brake.Held), and `accepted_at` that somebody lets the next one do it.
     """
 

@@ -25,7 +25,7 @@ FIELDS: dict[str, tuple[str, tuple[str, ...]]] = {
 
 
 class HeldByBrake(Exception):
-    """Says what a run would have done beyond its limits. Nothing was written but the run's own record."""
+    """Says what a run would have done beyond its limits. Nothing changed; a new model waits."""
 
     def __init__(self, run: GroupingRun) -> None:
         self.run = run
@@ -91,7 +91,7 @@ def limits() -> Limits:
 
 
 def hold(held: Held, *, is_full: bool, version: ModelVersion, now: datetime) -> NoReturn:
-    """Record a run that ends here, for what it would have done. Raises HeldByBrake, always."""
+    """Record a run that ends here, for what it would have done by `version`. Raises HeldByBrake, always."""
     run = GroupingRun.objects.create(
         is_full=is_full, model_version=version, started_at=now, finished_at=now, held=held.as_json()
     )

@@ -15,7 +15,7 @@ from contacts.grouping.rules import key_kinds
 from contacts.models import GroupingRun, SystemRef
 from contacts.services.grouping_delta import find_changes
 from contacts.services.grouping_input import GroupingInput, read_input, read_standing
-from contacts.services.grouping_model import active_version, freeze, is_due, load_model, store_model
+from contacts.services.grouping_model import freeze, is_due, load_model, next_version, store_model
 from contacts.services.grouping_state import Pending, known_prints, read_pending
 from contacts.services.grouping_terms import Basis, basis_of, standing_basis
 from contacts.services.matching_rules import rules_in_force
@@ -65,8 +65,8 @@ class Found:
 def find(*, now: datetime, full: bool, dry_run: bool) -> Found:
     """What a run comes to: over the changes alone where that will do, costs less and `full` is not wanted.
 
-    Freezes a new model where one is due, or where keys have become common since (ADR 0011); a dry run keeps
-    none.
+    Freezes a new model where one is due, or where keys have become common since (ADR 0011); it is in force
+    once the run begins to write. A dry run keeps none.
     """
     outgrown = None
     try:
@@ -141,10 +141,10 @@ def _is_much(pending: Pending) -> bool:
 
 
 def _basis(given: GroupingInput, *, outgrown: OutgrownKeys | None, now: datetime, dry_run: bool) -> Basis:
-    """By the model in force, or by a new one where that does not fit; rules of the managers' own need keys
-    whose bad ones the model must know."""
+    """By the last model, or by a new one where that does not fit; rules of the managers' own need keys whose
+    bad ones the model must know."""
     rules = rules_in_force()
-    standing = None if outgrown or is_due(given.refs.num_rows) else active_version()
+    standing = None if outgrown or is_due(given.refs.num_rows) else next_version()
     if standing is not None:
         basis = basis_of(standing, load_model(standing), rules)
         if basis.terms.knows_its_keys:
@@ -152,7 +152,7 @@ def _basis(given: GroupingInput, *, outgrown: OutgrownKeys | None, now: datetime
     kinds = key_kinds(rules.rules)
     model = freeze(given.refs, default_country=given.default_country, extra_kinds=kinds)
     reason = _reason(outgrown) if outgrown else ""
-    version = None if dry_run else store_model(model, now=now, reason=reason)
+    version = None if dry_run else store_model(model, now=now, reason=reason, in_force=False)
     return basis_of(version, model, rules)
 
 

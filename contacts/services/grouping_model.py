@@ -57,12 +57,33 @@ def active_version() -> ModelVersion | None:
     return version
 
 
+def waiting_version() -> ModelVersion | None:
+    """The newest version that was frozen to follow the one in force, and that no run has been through with.
+
+    A run puts it in force once the brake lets it begin. Not a proposal, which waits for somebody; and none
+    from before somebody put another in force.
+    """
+    frozen = ModelVersion.objects.filter(activated_at=None, is_active=False)
+    version = frozen.exclude(source=ModelVersion.Source.ESTIMATE).order_by("-number").first()
+    if version is None or version.settings.get("key_check") != _key_check():
+        return None
+    standing = ModelVersion.objects.filter(is_active=True).first()
+    if standing and standing.activated_at and standing.activated_at > version.created_at:
+        return None
+    return version
+
+
+def next_version() -> ModelVersion | None:
+    """The version by which the next full run goes, while it fits."""
+    return waiting_version() or active_version()
+
+
 def is_due(population: int, *, now: datetime | None = None) -> bool:
     """Whether a new version has to be frozen before a run over so many refs.
 
-    With `now` also whether the one in force is older than REFRESHED_AFTER, as the night asks.
+    With `now` also whether the last one is older than REFRESHED_AFTER, as the night asks.
     """
-    version = active_version()
+    version = next_version()
     if version is None or not _fits(version, population):
         return True
     return now is not None and version.created_at <= now - REFRESHED_AFTER
@@ -181,11 +202,23 @@ def activate_version(version: ModelVersion, *, by: User | None, now: datetime) -
     if version.is_active:
         return version
     _refuse_unfit(version)
+    _put_in_force(version, by=by, now=now)
+    return version
+
+
+@transaction.atomic
+def follow(version: ModelVersion, *, now: datetime) -> None:
+    """Put the waiting version in force, for a run that begins with it; nothing for any other."""
+    _one_at_a_time()
+    if version == waiting_version():
+        _put_in_force(version, by=None, now=now)
+
+
+def _put_in_force(version: ModelVersion, *, by: User | None, now: datetime) -> None:
     ModelVersion.objects.filter(is_active=True).update(is_active=False)
     version.is_active, version.activated_at = True, now
     version.by = by or version.by
     version.save(update_fields=["is_active", "activated_at", "by"])
-    return version
 
 
 def _refuse_unfit(version: ModelVersion) -> None:
@@ -217,13 +250,16 @@ def prune_models() -> int:
     """Drop versions that nothing names any more, and what older ones learnt; returns how many went.
 
     A version that a link or a run names keeps its row: its weights explain them. The newest proposal waits
-    for its manager.
+    for its manager, and what was frozen last for a run.
     """
     proposals = ModelVersion.objects.filter(activated_at=None, source=ModelVersion.Source.ESTIMATE)
     idle = ModelVersion.objects.filter(is_active=False).exclude(
         Exists(Link.objects.filter(model_version=OuterRef("pk")))
     )
-    idle = idle.exclude(pk__in=list(proposals.order_by("-number").values_list("pk", flat=True)[:1]))
+    awaited = list(proposals.order_by("-number").values_list("pk", flat=True)[:1])
+    if waiting := waiting_version():
+        awaited.append(waiting.pk)
+    idle = idle.exclude(pk__in=awaited)
     TermFrequency.objects.filter(model_version__in=idle).delete()
     BadKey.objects.filter(model_version__in=idle).delete()
     dropped, _by_model = idle.exclude(

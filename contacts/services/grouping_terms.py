@@ -10,7 +10,7 @@ from contacts.grouping.delta import CODE, Terms
 from contacts.grouping.model import Model
 from contacts.models import GroupingRun, ModelVersion, Organisation, SystemRef
 from contacts.services.grouping_input import excluded_systems, standing_decisions
-from contacts.services.grouping_model import active_version, is_due, load_model
+from contacts.services.grouping_model import active_version, is_due, load_model, waiting_version
 from contacts.services.matching_rules import RulesInForce, rules_in_force
 
 
@@ -52,13 +52,15 @@ def basis_of(version: ModelVersion | None, model: Model, rules: RulesInForce) ->
 def standing_basis(*, now: datetime) -> Basis | None:
     """What a delta run may build on; None where only a full run will do.
 
-    That is before the first full run and after one that was cut off; when a new model is due; and when the
-    rules, the excluded systems, the country or the code are no longer those of the last full run; and for
-    as long as a rule lets a pair depend on any number of others.
+    That is before the first full run and after one that was cut off; when a new model is due or waits to be
+    in force; when the rules, the excluded systems, the country or the code are no longer those of the last
+    full run; and for as long as a rule lets a pair depend on any number of others.
     """
     version = active_version()
     last = GroupingRun.objects.last_full()
     if version is None or last is None or last.finished_at is None or is_due(SystemRef.objects.count()):
+        return None
+    if waiting_version() is not None:
         return None
     basis = basis_of(version, load_model(version), rules_in_force())
     if basis.fingerprint != last.basis or not (basis.terms.is_local and basis.terms.knows_its_keys):

@@ -13,10 +13,11 @@ from contacts.services.regroup import GROUPING
 
 
 def refresh_when_due(*, now: datetime) -> ModelVersion | None:
-    """Freeze a new version and put it in force: after a week, or when there are twice or half as many refs.
+    """Freeze a new version: after a week, or when there are twice or half as many refs.
 
-    None where the one in force still serves. The first version, and one for a population that has doubled,
-    has nothing worth comparing with. The next run is a full one. Raises AlreadyRunning.
+    None where the last one still serves. The first version, and one for a population that has doubled, has
+    nothing worth comparing with. The next run is a full one, and puts it in force unless the brake holds it.
+    Raises AlreadyRunning.
     """
     with exclusive(GROUPING):
         refs = SystemRef.objects.count()
@@ -27,4 +28,4 @@ def refresh_when_due(*, now: datetime) -> ModelVersion | None:
         model = freeze(given.refs, default_country=given.default_country, extra_kinds=kinds)
         is_comparable = active_version() is not None and not is_due(refs)
         differences = differences_of(model) if is_comparable else {}
-        return store_model(model, now=now, differences=differences)
+        return store_model(model, now=now, differences=differences, in_force=False)

@@ -16,6 +16,7 @@ from contacts.services.brake import hold, look
 from contacts.services.first_placements import refs_at_once, write_first_placements
 from contacts.services.grouping_found import Found, find
 from contacts.services.grouping_links import redecide_links, write_links
+from contacts.services.grouping_model import follow
 from contacts.services.grouping_state import settle_pending, write_keys
 from contacts.services.regroup_writes import write_changes
 
@@ -56,7 +57,8 @@ def regroup(
     Both come to the same groups (ADR 0009); where only a full run will do, it is one. One at a time: raises
     AlreadyRunning. Written in transactions that each leave everything whole, so it may be killed anywhere;
     the next run does the rest, and a run with nothing to do writes only its own record. A dry run counts the
-    same and writes nothing. Raises HeldByBrake, before anything is written.
+    same and writes nothing. Raises HeldByBrake, before any group, link or model in force is another; a model
+    that it froze waits.
     """
     began = time.monotonic()
     with exclusive(GROUPING):
@@ -98,6 +100,7 @@ def _begin(found: Found, plan: Plan, *, now: datetime) -> GroupingRun:
     assert version is not None  # only a dry run goes by a model that is not kept
     if held := look(plan, found.joinable, refs=found.refs):
         hold(held, is_full=found.is_full, version=version, now=now)
+    follow(version, now=now)
     return GroupingRun.objects.create(
         is_full=found.is_full, model_version=version, basis=found.basis.fingerprint, started_at=now
     )

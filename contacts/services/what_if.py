@@ -15,7 +15,7 @@ from contacts.grouping.model import Model
 from contacts.grouping.records import Grouping
 from contacts.grouping.rules import key_kinds
 from contacts.services.grouping_input import GroupingInput, read_input
-from contacts.services.grouping_model import active_version, freeze, is_due, load_model
+from contacts.services.grouping_model import freeze, is_due, load_model, next_version
 from contacts.services.matching_rules import RulesInForce, rules_in_force
 
 EXAMPLES = 20
@@ -101,7 +101,7 @@ def _model_for(given: GroupingInput, rules: RulesInForce) -> Model:
     It does not when there are many more or fewer refs, or when the rules need kinds of key it never learnt.
     """
     kinds = key_kinds(rules.rules)
-    standing = None if is_due(given.refs.num_rows) else active_version()
+    standing = None if is_due(given.refs.num_rows) else next_version()
     if standing is not None:
         model = load_model(standing)
         if {kind.name for kind in (*KEY_KINDS, *kinds)} <= set(model.key_kinds):

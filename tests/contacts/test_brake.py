@@ -6,7 +6,16 @@ import pytest
 from django.apps import apps
 
 from contacts.exclusive import exclusive, is_at_work
-from contacts.models import Contact, GroupDecision, GroupingRun, Mapping, Organisation, SystemRef
+from contacts.grouping.model import Model
+from contacts.models import (
+    Contact,
+    GroupDecision,
+    GroupingRun,
+    Mapping,
+    ModelVersion,
+    Organisation,
+    SystemRef,
+)
 from contacts.permissions import SystemRight, grant, systems_with
 from contacts.services.brake import (
     AlreadyAccepted,
@@ -17,7 +26,10 @@ from contacts.services.brake import (
     name_blames,
     standing_held,
 )
+from contacts.services.grouping_model import active_version, store_model, waiting_version
+from contacts.services.model_refresh import refresh_when_due
 from contacts.services.regroup import regroup
+from contacts.services.tidy_up import tidy_up
 from tests.factories import NOW, TicketSystemFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
@@ -58,7 +70,8 @@ def established(system):
     return refs
 
 
-# A run's own record, and the statistics that it froze of the refs as they are: no group hangs on them.
+# A run's own record, and the statistics that it froze of the refs as they are: they wait, and no group hangs
+# on them.
 OF_THE_RUN = {"GroupingRun", "ModelVersion", "TermFrequency", "BadKey"}
 
 
@@ -80,12 +93,13 @@ SHARED = {"first_name": "Pat", "last_name": "Stanley", "email": "pat.stanley@gma
 def test_500_accounts_with_one_e_mail_and_name_stop_the_run_before_any_join(system, established, varied):
     own = [{"city": f"Town {n}", "postcode": f"LS{n} 1AB", "mobile": f"+44 7700 9{n:05}"} for n in range(500)]
     arrive(system, *[SHARED | (own[n] if varied else {}) for n in range(500)])
-    before = everything_but_runs()
+    before, model = everything_but_runs(), active_version()
 
     with pytest.raises(HeldByBrake) as held:
         regroup(now=NOW)
 
     assert everything_but_runs() == before
+    assert active_version() == model
     worst = name_blames(held.value.run, systems=None)[0]
     assert (worst.field, worst.value, worst.refs) == ("e-mail", "pat.stanley@gmail.example", 500)
     assert "pat.stanley" not in str(held.value)
@@ -252,6 +266,31 @@ def test_a_value_that_was_mended_since_is_not_named_wrongly(system, established)
     all_mended = name_blames(held.value.run, systems=None)[0].value
 
     assert (once_mended, all_mended) == (SHARED["email"], "")
+
+
+@pytest.mark.req("D-15", "D-26")
+def test_a_held_night_leaves_the_model_in_force_and_every_proposal_until_it_is_let_go_on(system, established):
+    model = active_version()
+    older, newest = (
+        store_model(Model.preset(100), now=NOW, source=ModelVersion.Source.ESTIMATE, in_force=False)
+        for _ in range(2)
+    )
+    arrive(system, *[SHARED] * 40)
+    later = NOW + dt.timedelta(days=7)
+
+    refreshed = refresh_when_due(now=later)
+    for _night in range(2):
+        with pytest.raises(HeldByBrake):
+            regroup(now=later)
+        tidy_up(later, lambda done, total: None)
+
+    assert (active_version(), waiting_version()) == (model, refreshed)
+    assert set(ModelVersion.objects.all()) == {model, older, newest, refreshed}
+    accept(None, by=None, now=later)
+    regroup(now=later)
+    tidy_up(later, lambda done, total: None)
+    assert (active_version(), waiting_version()) == (refreshed, None)
+    assert not ModelVersion.objects.filter(pk=older.pk).exists()
 
 
 def test_a_dry_run_is_not_held(system, established):

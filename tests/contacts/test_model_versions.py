@@ -25,9 +25,13 @@ from contacts.services.grouping_model import (
     load_model,
     prune_models,
     store_model,
+    waiting_version,
 )
+from contacts.services.grouping_terms import basis_of
+from contacts.services.matching_rules import newest_version, rules_in_force, save_rules
 from contacts.services.model_refresh import refresh_when_due
 from contacts.services.regroup import regroup
+from contacts.services.rule_checks import THRESHOLDS
 from kore_site.roles import CRM_MANAGERS
 
 from ..factories import NOW, SystemRefFactory, TicketSystemFactory, UserFactory
@@ -97,7 +101,7 @@ def test_a_refresh_keeps_learnt_weights_and_learns_the_rest_anew():
     refreshed = refresh_when_due(now=NOW + timedelta(days=7))
 
     assert refreshed is not None
-    assert refreshed.is_active
+    assert (waiting_version(), active_version().number) == (refreshed, 1)
     assert refreshed.source == ModelVersion.Source.REFRESH
     model = load_model(refreshed)
     assert (model.weights, model.join_weight, model.names_suffice) == (WEIGHTS, 4.5, True)
@@ -106,6 +110,8 @@ def test_a_refresh_keeps_learnt_weights_and_learns_the_rest_anew():
         "split": 0,
         "compared_with": 1,
     }
+    regroup(now=NOW + timedelta(days=7))
+    assert (waiting_version(), active_version()) == (None, refreshed)
 
 
 @pytest.mark.parametrize(("days", "due"), [(6, False), (7, True)])
@@ -115,6 +121,39 @@ def test_a_version_is_refreshed_after_a_week_and_not_before(days, due):
 
     assert is_due(3) is False
     assert (refresh_when_due(now=NOW + timedelta(days=days)) is not None) is due
+
+
+def test_what_somebody_puts_in_force_is_not_followed_by_a_refresh_from_before():
+    people()
+    regroup(now=NOW)
+    proposed = proposal(weights=WEIGHTS)
+    refresh_when_due(now=NOW + timedelta(days=7))
+    activate_version(proposed, by=None, now=NOW + timedelta(days=7, hours=1))
+
+    regroup(now=NOW + timedelta(days=7, hours=2))
+
+    assert active_version() == proposed
+
+
+@pytest.mark.req("D-14")
+def test_the_thresholds_of_the_rules_never_become_the_models_own():
+    people()
+    regroup(now=NOW)
+    own = {name: active_version().settings[name] for name in THRESHOLDS}
+    rules = newest_version().rules
+    score = {"is_active": True, **{name: value + 1.5 for name, value in own.items()}}
+    save_rules(rules, score, based_on=1, by=UserFactory(is_superuser=True), now=NOW)
+
+    refresh_when_due(now=NOW + timedelta(days=7))
+    regroup(now=NOW + timedelta(days=7))
+    SystemRefFactory.create_batch(4, system=TicketSystemFactory())  # more than twice as many
+    regroup(now=NOW + timedelta(days=8))
+
+    kept = [{name: version.settings[name] for name in own} for version in ModelVersion.objects.all()]
+    assert kept == [own] * 3
+    assert basis_of(
+        active_version(), load_model(active_version()), rules_in_force()
+    ).terms.model.join_weight == (own["join_weight"] + 1.5)
 
 
 def test_a_proposal_for_a_population_that_has_doubled_since_is_refused():
