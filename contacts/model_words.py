@@ -1,4 +1,4 @@
-"""A model's weights as people read them: each level beside its preset, with bars."""
+"""A model as people read it: its levels in words, and each level's weight beside its preset, with bars."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from contacts.grouping.comparisons import COMPARISONS, Weights, with_weights
 
 BAR_BITS = 20.0  # a bar of this many bits is full
+_LEVELS = {"exact": "the same", "initial": "an initial"}
 
 
 @dataclass(frozen=True)
@@ -38,12 +39,17 @@ class WeightLine:
         return abs(self.weight - self.preset) >= 0.05 or abs(self.household - self.preset_household) >= 0.05
 
 
+def level_in_words(label: str) -> str:
+    """A level of agreement as every screen calls it."""
+    return _LEVELS.get(label, label)
+
+
 def weight_lines(weights: Weights) -> Sequence[WeightLine]:
     """Every level of every comparison, strongest first, under these weights (none: the preset's)."""
     return [
         WeightLine(
             comparison=comparison.label,
-            level=level.label,
+            level=level_in_words(level.label),
             is_first=position == 0,
             levels=len(comparison.levels),
             preset=preset.weight,

@@ -12,6 +12,7 @@ from contacts.grouping.candidates import BAD_KEY_SCHEMA
 from contacts.grouping.model import FREQUENCY_SCHEMA, Model
 from contacts.grouping.records import Guard
 from contacts.grouping.rules import MUST, NEVER_REACHED
+from contacts.model_words import level_in_words
 from contacts.models import GroupDecision, Link, ModelVersion, SystemRef
 from contacts.services.matching_rules import RulesInForce
 
@@ -32,7 +33,6 @@ _GUARDS = {
     "excluded": "One of the systems is kept out of matching across systems.",
     "names": "A rule holds, but the names clearly differ.",
 }
-_LEVELS = {"exact": "the same", "initial": "an initial"}
 _KEPT_APART = "A guard kept them apart."
 _BY_A_PERSON = "A person said that they belong together."
 
@@ -214,7 +214,7 @@ def _evidence(
                 label=comparison.label,
                 left=_said(left, fields),
                 right=_said(right, fields),
-                level=_LEVELS.get(stranger[number].level_label, stranger[number].level_label),
+                level=level_in_words(stranger[number].level_label),
                 stranger=strangers[number],
                 housemate=housemates[number],
             )

@@ -9,6 +9,8 @@ from contacts.grouping.model import Model
 from contacts.models import ModelEstimate, ModelVersion
 from contacts.permissions import SystemRight, grant
 from contacts.services.grouping_model import store_model
+from contacts.services.model_refresh import refresh_when_due
+from contacts.services.regroup import regroup
 from kore_site.roles import CRM_MANAGERS
 
 from ...factories import NOW, SystemRefFactory, UserFactory
@@ -109,3 +111,20 @@ def test_the_list_asks_as_much_for_three_versions_as_for_one(manager, mlb, minor
 
     with django_assert_num_queries(len(one)):
         client.get(LIST)
+
+
+@pytest.mark.req("D-26")
+def test_a_version_that_a_held_run_left_says_that_it_waits_and_levels_are_called_as_in_why_together(
+    manager, mlb
+):
+    SystemRefFactory(system=mlb)
+    refresh_when_due(now=NOW)
+
+    listed, page = text_of(as_(manager).get(LIST)), text_of(as_(manager).get(f"{LIST}1/"))
+    regroup(now=NOW)
+    after = text_of(as_(manager).get(LIST))
+
+    assert ["waits for a run" in text for text in (listed, page, after)] == [True, True, False]
+    assert ["never in force" in text for text in (listed, page, after)] == [False, False, False]
+    assert '<td class="k-nowrap">the same</td>' in page
+    assert '<td class="k-nowrap">exact</td>' not in page
