@@ -18,7 +18,7 @@ _CAUSES = {
 
 @dataclass(frozen=True)
 class Lead:
-    """Why the leader leads. `said` is blank where it was found first; `by` and `at`: who chose, and when."""
+    """Why the leader leads; `said` is blank where nothing is to be told. `by` and `at`: who chose, when."""
 
     said: str = ""
     by: str = ""
@@ -29,17 +29,18 @@ class Lead:
 def lead(shown: Shown) -> Lead:
     """The reason over the visible refs: it never tells that there are others.
 
-    Where the user sees one ref there was nothing to choose from. A rule's choice is told to those who do not
+    Where the user sees one ref there was nothing to choose from. That no rule chose another is told to those
+    who see every system, for it may have chosen a hidden one. A rule's choice is told to those who do not
     see every system only where the ref was not the first found of those they see, and without the rule, which
     may name hidden systems. One query where somebody or a rule chose, else none.
     """
     leader = shown.leader
     cause = _CAUSES.get(PrimaryBy(leader.primary_by)) if leader.is_primary else None
-    if cause is None or len(shown.mappings) < 2:
+    if len(shown.mappings) < 2:
         return Lead()
     is_by_hand = leader.primary_by == PrimaryBy.HAND
-    if not is_by_hand and not shown.sees_every_system and leader == shown.first_found:
-        return Lead()
+    if cause is None or (not is_by_hand and not shown.sees_every_system and leader == shown.first_found):
+        return Lead(_without_choice(shown))
     move = (
         Move.objects.filter(system_ref=leader.system_ref_id, cause=cause, is_primary=True)
         .select_related("by", "rule")
@@ -59,6 +60,14 @@ def choosable(shown: Shown) -> Sequence[int]:
     if len(shown.mappings) < 2 or not shown.user.has_perm("contacts.change_contact"):
         return []
     return [ref.pk for ref in shown.refs.values() if holds(shown.user, SystemRight.CHANGE, ref.system)]
+
+
+def _without_choice(shown: Shown) -> str:
+    """A choice by hand that was taken back leaves a leader that was not found first."""
+    facts = ["found first"] if shown.leader == shown.first_found else []
+    if shown.sees_every_system:
+        facts.append("no rule chose another")
+    return ", ".join(facts)
 
 
 def _words(rule: PrimaryRule) -> str:

@@ -34,12 +34,13 @@ def ref_in(contact, system):
     return contact.mappings.get(system_ref__system=system).system_ref
 
 
-def test_a_primary_chosen_by_hand_says_who_chose_it_and_one_found_first_says_nothing(as_admin, contact, mlb):
+def test_a_primary_chosen_by_hand_says_who_chose_it_and_another_that_no_rule_did(as_admin, contact, mlb):
     before = page(as_admin, contact)
 
     jo = UserFactory(first_name="Jo", last_name="Diaz", is_superuser=True)
     choose_primary(contact, ref_in(contact, mlb), by=jo, now=NOW)
 
+    assert "· no rule chose another" in before
     assert "chosen by hand" not in before
     assert "· chosen by hand, Jo Diaz, " in page(as_admin, contact)
     assert "primary chosen by hand" in page(as_admin, contact, "history")
@@ -88,6 +89,22 @@ def test_who_sees_some_refs_hears_of_a_rule_only_what_those_explain(as_rep, mlb,
     assert "by a rule" not in page(as_rep, by_hidden, "history")
     assert "by a rule" in page(as_rep, among_visible)
     assert "Minors" not in page(as_rep, among_visible)
+
+
+@pytest.mark.req("R-MDB-33")
+def test_who_does_not_see_every_system_is_told_found_first_and_of_no_rule(as_rep, as_admin, mlb, minors):
+    refs = [SystemRefFactory(system=mlb, system_ref=str(n)) for n in (1, 2)]
+    contact = contact_of(*refs, SystemRefFactory(system=minors))
+    choose_primary(contact, refs[1], by=UserFactory(is_superuser=True), now=NOW)
+    choose(as_admin, contact.pk, refs[1].pk, leave="1")
+    taken_back = page(as_rep, contact), page(as_admin, contact)
+    Mapping.objects.filter(pk=refs[1].pk).update(is_primary=False)
+    Mapping.objects.filter(pk=refs[0].pk).update(is_primary=True)
+
+    assert "· found first</span>" in page(as_rep, contact)
+    assert "· found first, no rule chose another</span>" in page(as_admin, contact)
+    assert ["found first" in text for text in taken_back] == [False, False]
+    assert ["no rule chose another" in text for text in taken_back] == [False, True]
 
 
 @pytest.mark.req("R-MDB-9", "R-MDB-10")
