@@ -115,6 +115,7 @@ class JobAdmin(PerSystemAdmin, _LibraryImport):
     """
 
     import_export_change_list_template = None
+    change_list_template = "admin/contacts/job/change_list.html"
     import_template_name = "contacts/imports/upload.html"
     import_form_class = UploadForm
     formats = FORMATS

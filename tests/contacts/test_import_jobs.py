@@ -171,6 +171,23 @@ def test_naming_an_invisible_system_is_answered_as_one_that_does_not_exist(clien
     assert not Job.objects.exists()
 
 
+def test_an_empty_list_of_imports_says_what_they_are_and_leads_on_who_may_bring_a_file(client, system):
+    def listed(user):
+        client.force_login(user)
+        return client.get(reverse("admin:contacts_job_changelist")).content.decode()
+
+    for_manager = listed(manager(system))
+    reader = UserFactory()
+    reader.user_permissions.add(Permission.objects.get(codename="view_job"))
+    grant(reader, SystemRight.VIEW, on=system)
+    for_reader = listed(reader)
+
+    way_on = f'<a class="k-button k-button-main" href="{reverse(ADD)}">Bring a file in</a>'
+    assert ["No imports yet" in text for text in (for_manager, for_reader)] == [True, True]
+    assert [way_on in text for text in (for_manager, for_reader)] == [True, False]
+    assert ["ask a CRM manager" in text for text in (for_manager, for_reader)] == [False, True]
+
+
 def test_a_sales_rep_may_not_bring_files_in(client, system):
     rep = UserFactory(role="Sales rep")
     for right in SystemRight:
