@@ -166,3 +166,25 @@ def test_what_is_wrong_stands_beside_the_row_and_rows_come_and_go_with_the_mouse
     assert said == ["Between 0.5 and 1."]
     assert titles(browser) == ["Same name and address", "Same name and business phone", "Loose"]
     assert browser.complaints() == []
+
+
+def test_the_arrows_of_the_first_and_the_last_row_are_off_and_the_focus_stays_on_the_rule(browser):
+    TicketSystemFactory()
+    driver = browser.driver
+    browser.sign_in(UserFactory(is_superuser=True))
+    browser.open("/admin/contacts/ruleset/")
+
+    def arrows():
+        return [
+            [button.is_enabled() for button in rule.find_elements(By.CSS_SELECTOR, ".mr-head [data-move]")]
+            for rule in driver.find_elements(By.CSS_SELECTOR, ".mr-rules > [data-row=rule]")
+        ]
+
+    before = arrows()
+    driver.find_elements(By.CSS_SELECTOR, ".mr-head [data-move='-1']")[1].click()
+
+    assert before == arrows() == [[False, True], [True, True], [True, False]]
+    assert titles(browser)[0] == "Same name and address"
+    assert focused(browser).accessible_name == "Move this rule down"
+    shoot(browser, "rules-arrows")
+    assert browser.complaints() == []

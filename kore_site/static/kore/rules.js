@@ -10,11 +10,16 @@
   const rowsOf = (box) => [...box.children].filter((child) => child.matches("[data-row]"));
   const control = (row, name) => row.querySelector(`[name$="-${name}"]`);
 
+  const arrow = (row, step) =>
+    [...row.querySelectorAll(`[data-move="${step}"]`)].find((button) => button.closest("[data-row]") === row);
+
   const number = () => {
     for (const box of editor.querySelectorAll("[data-rows-of]")) {
-      rowsOf(box).forEach((row, index) => {
+      rowsOf(box).forEach((row, index, rows) => {
         control(row, "ORDER").value = index + 1;
         if (row.dataset.row === "rule") row.querySelector(".mr-number").textContent = index + 1;
+        arrow(row, -1).disabled = index === 0;
+        arrow(row, 1).disabled = index === rows.length - 1;
       });
     }
   };
@@ -47,7 +52,7 @@
     if (!other) return;
     step < 0 ? other.before(row) : other.after(row);
     number();
-    focused.focus();
+    (focused.disabled ? arrow(row, -step) : focused).focus(); // at the end of the way the arrow is off
     say(row, "moved");
   };
 
