@@ -92,3 +92,22 @@ def test_a_primary_is_chosen_by_hand_on_the_contact_page(browser, systems, manag
     browser.waits_for(lambda _: "chosen by hand" in said(browser))
     assert leader_of(contact) == chosen
     assert browser.complaints() == []
+
+
+@pytest.mark.parametrize("width", [1440, 420])
+def test_the_button_for_more_places_stands_beside_the_last_place(browser, systems, manager, width):
+    for number in range(4):
+        further = TicketSystemFactory(name=f"A system of quite some name {number}")
+        for right in SystemRight:
+            grant(manager, right, on=further)
+    browser.driver.set_window_size(width, 900)
+    browser.sign_in(manager)
+    browser.open("/admin/contacts/primaryrulelist/")
+
+    press(browser, "add-system_order")
+    rows(browser, 1)
+
+    places = browser.driver.find_elements(By.NAME, "system-0")
+    more = browser.driver.find_element(By.CSS_SELECTOR, "button[value='more-0']")
+    assert len(places) < 6
+    assert abs(more.rect["y"] - places[-1].rect["y"]) < 5
