@@ -1,5 +1,6 @@
 // The keyboard: / searches, arrows move in lists, Enter opens, g then a letter goes places, ? helps.
 // Also the two small clicks that need script: copy a value, send a filter as soon as it is chosen.
+// And names, for those who hear the page, of the libraries' controls that are pictures alone.
 (() => {
   "use strict";
   const places = { c: ["Contacts", "/admin/contacts/contact/"], o: ["Overview", "/admin/"], n: ["Nights", "/admin/sync/nightrun/"] };
@@ -82,6 +83,19 @@
     window.setTimeout(() => delete copy.dataset.copied, 1500);
   };
 
+  const pictures = {
+    "#command-submit": "Search",
+    "#search-input-command": "Search everywhere",
+    "[id^=clocklink]": "Choose a time",
+    "[id^=calendarlink]": "Choose a date",
+  };
+  const name = () => {
+    for (const [which, called] of Object.entries(pictures)) {
+      for (const control of document.querySelectorAll(which)) control.setAttribute("aria-label", called);
+    }
+  };
+
+  window.addEventListener("load", () => window.setTimeout(name)); // after the clocks are there
   document.addEventListener("keydown", key);
   document.addEventListener("click", click);
   document.addEventListener("change", (event) => {
