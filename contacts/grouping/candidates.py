@@ -9,6 +9,8 @@ import pyarrow as pa
 from contacts.grouping.normalise import COMPARABLE
 
 MOST_HOLDERS = 60
+# Of the pairs that only these kinds find, hardly one in a hundred is one person where more share the key.
+FEW_HOLDERS = 20
 # Between two models a key that is only searched by may grow as much as all refs may: twice. A value that is
 # evidence may not, for it is no evidence beyond MOST_HOLDERS.
 MOST_GROWTH = 2
@@ -58,11 +60,16 @@ KEY_KINDS = (
     KeyKind("first_birth", ["fn", "dob"], family="name_birth"),
     KeyKind("postcode_last", [_PLACE, "ln"], family="postcode_name"),
     KeyKind("postcode_first", [_PLACE, "fn"], family="postcode_name"),
-    # In either order: some systems have the two names in the wrong boxes. Of the pairs that only a commoner
-    # name finds, hardly one in a hundred is one person.
-    KeyKind("first_last", ["if(fn < ln, fn, ln)", "if(fn < ln, ln, fn)"], needs=("fn", "ln"), most=30),
-    KeyKind("birth_postcode", [f"if({_IS_BARE}, city, dob::varchar)", f"if({_IS_BARE}, fn, {_PLACE})"]),
-    KeyKind("birth_house", ["dob", f"if({_IS_BARE}, '', coalesce(hn, left(fn, 1)))"]),
+    # In either order: some systems have the two names in the wrong boxes.
+    KeyKind(
+        "first_last", ["if(fn < ln, fn, ln)", "if(fn < ln, ln, fn)"], needs=("fn", "ln"), most=FEW_HOLDERS
+    ),
+    KeyKind(
+        "birth_postcode",
+        [f"if({_IS_BARE}, city, dob::varchar)", f"if({_IS_BARE}, fn, {_PLACE})"],
+        most=FEW_HOLDERS,
+    ),
+    KeyKind("birth_house", ["dob", f"if({_IS_BARE}, '', coalesce(hn, left(fn, 1)))"], most=FEW_HOLDERS),
     # For people without a date of birth whose postcode is blank or mistyped; and, of people of
     # whom little is known, for names that are mistyped.
     KeyKind("house_last", [_STREET, _NUMBER, f"if({_IS_BARE}, left(ln, 1), ln)"], family="house_name"),
