@@ -23,8 +23,8 @@ TONES = {
 _CALLED = {
     "frozen": "System Refs learnt from",
     "model_version": "is the new model's number",
-    "joined_by_it": "Contacts joined by the new model",
-    "split_by_it": "Contacts split by the new model",
+    "joined_by_it": "Contacts that the new model alone would join",
+    "split_by_it": "Contacts that the new model alone would split",
     "held": "pairs kept back",
     "indexed": "System Refs indexed",
     "changed": "primaries switched",
