@@ -124,14 +124,21 @@ def compare(refs: pa.Table, *, changed: Iterable[int], context: Iterable[int], t
         """)
         make_pairs(con, kinds=terms.kinds, bad_keys=terms.model.bad_keys, only_fresh=True)
         add_pairs(con)
+        # A record with itself stays: whether its copies join it decides on what they hang (make_links).
         con.execute("""
-            delete from pairs where not (join_key_l in (select rec from fresh where is_changed)
+            delete from pairs where join_key_l <> join_key_r and not (
+                join_key_l in (select rec from fresh where is_changed)
                 or join_key_r in (select rec from fresh where is_changed)
                 or (join_key_l in (select rec from fresh) and join_key_r in (select rec from fresh)))
         """)
         ways = [MUST_WAY, *outcomes(terms.rules)]
         score_pairs(con, model=terms.model, ways=ways)
         make_links(con, model=terms.model, ways=ways)
+        con.execute("""
+            delete from links where not (
+                left_id in (from changed_ids) or right_id in (from changed_ids)
+                or (left_id in (from context_ids) and right_id in (from context_ids)))
+        """)
         return links_of(con)
 
 

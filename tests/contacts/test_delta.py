@@ -142,6 +142,23 @@ def test_runs_over_the_changes_come_to_what_one_over_everything_comes_to(people,
         transaction.set_rollback(True)
 
 
+@pytest.mark.req("C-20", "D-3")
+def test_copies_of_a_record_that_did_not_change_hang_on_it_and_not_on_who_came():
+    person = {"first_name": "Ann", "last_name": "Marlow", "address1": "1 Quay Street", "postcode": "LS1 4AB"}
+    person |= {"email": "ann@example.org", "date_of_birth": dt.date(1985, 5, 14)}
+    for _ in range(3):
+        SystemRefFactory(**person)
+    regroup(now=NOW)
+    SystemRefFactory(**{**person, "email": "other@example.net"})
+
+    regroup(now=NOW)
+
+    by_changes = set(Link.objects.values_list("left", "right"))
+    regroup(now=NOW, full=True)
+    assert by_changes == set(Link.objects.values_list("left", "right"))
+    assert len(by_changes) == 3
+
+
 def test_the_triggers_that_mark_changed_refs_stand():
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
