@@ -10,8 +10,9 @@ KEY_FIELDS = tuple(f"key_{number:02d}" for number in range(1, KEY_SLOTS + 1))
 class PendingRef(models.Model):
     """A System Ref that is not grouped as it now stands: new, edited, or left behind by another.
 
-    Triggers on the System Refs write it, so that no way of writing one can forget to (ADR 0009); a change
-    while a run is at work gives the row a new id, and the run takes away those that it saw.
+    Triggers on the System Refs write it, so that no way of adding or editing one can forget to (ADR 0009);
+    removal.remove_refs, the only way out, marks those who are left behind. A change while a run is at work
+    gives the row a new id, and the run takes away those that it saw.
     """
 
     system_ref = models.OneToOneField("contacts.SystemRef", on_delete=models.CASCADE, related_name="+")
