@@ -58,11 +58,15 @@ class Blame:
 
 @dataclass(frozen=True)
 class Example:
-    """A Contact as it would be: how many refs of how many Contacts, and the first of them."""
+    """A Contact as it would be: how many refs of how many Contacts, and the first of them.
+
+    It is shown only to those who may see all of `system_ids`, the systems of all its refs.
+    """
 
     refs: int
     contacts: int
     ref_ids: Sequence[int]
+    system_ids: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -121,12 +125,12 @@ class Held:
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Self:
-        """What `as_json` wrote."""
+        """What `as_json` wrote; without the examples of old records that do not name their systems."""
         return cls(
             **{
                 **told,
                 "blames": [Blame(**blame) for blame in told["blames"]],
-                "examples": [Example(**example) for example in told["examples"]],
+                "examples": [Example(**example) for example in told["examples"] if "system_ids" in example],
             }
         )
 
@@ -147,7 +151,7 @@ def weigh(plan: Plan, links: pa.Table, *, refs: pa.Table, established: int, limi
     if joined <= may_join and not too_large and not alike:
         return None
     held = Held(established, joined, may_join, too_large, largest, limits.largest, alike)
-    return replace(held, blames=_blames(plan, held, links=links, refs=refs), examples=_examples(plan))
+    return replace(held, blames=_blames(plan, held, links=links, refs=refs), examples=_examples(plan, refs))
 
 
 def _contacts(count: int) -> str:
@@ -174,8 +178,9 @@ def _blames(plan: Plan, held: Held, *, links: pa.Table, refs: pa.Table) -> list[
     return sorted([*values, *rules], key=lambda blame: (-blame.refs, blame.field == ""))
 
 
-def _examples(plan: Plan) -> list[Example]:
-    return [Example(*row) for row in plan.ask(_LARGEST, {"named": _EXAMPLES, "shown": _REFS_SHOWN})]
+def _examples(plan: Plan, refs: pa.Table) -> list[Example]:
+    asked = {"named": _EXAMPLES, "shown": _REFS_SHOWN}
+    return [Example(*row) for row in plan.ask(_LARGEST, asked, refs=refs)]
 
 
 # Groups that change: their refs, the Contacts these come from, and the largest of those as it stands.
@@ -259,6 +264,8 @@ select rule, '', count(distinct ref_id) from (
 ) group by rule order by 3 desc, rule
 """
 _LARGEST = """
-select count(*), count(distinct contact_id), list(ref_id order by ref_id)[:$shown]
-from concerned group by group_id having count(*) > 1 order by 1 desc, group_id limit $named
+select count(*), count(distinct contact_id), list(ref_id order by ref_id)[:$shown],
+    list(distinct system_id)
+from stands semi join concerned using (group_id) join refs using (ref_id)
+group by group_id having count(*) > 1 order by 1 desc, group_id limit $named
 """

@@ -18,7 +18,14 @@ from contacts.services.brake import AlreadyAccepted, NothingIsHeld, Superseded
 from sync.models import NightRun
 from sync.night import NIGHT
 from sync.night_charts import night_bars, step_times
-from sync.night_held import MAY_RELEASE, HeldNight, held_by_command, read_held, read_held_by_command
+from sync.night_held import (
+    MAY_RELEASE,
+    HeldNight,
+    held_by_command,
+    may_release,
+    read_held,
+    read_held_by_command,
+)
 from sync.night_report import NightLine, morning_report, next_night_at, read_night
 from sync.services.release_night import release_grouping, release_night
 from sync.services.request_night import NightIsFiled, NightIsUnderWay, cluster_signs, request_night
@@ -73,7 +80,7 @@ class NightRunAdmin(ModelAdmin):
         return request.user.has_perm("sync.add_nightrun")
 
     def may_release(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(MAY_RELEASE)
+        return may_release(request.user)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
@@ -87,6 +94,7 @@ class NightRunAdmin(ModelAdmin):
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         now = timezone.now()
+        is_told = request.user.has_perm(MAY_RELEASE)
         recent = [
             read_night(run, now=now, is_at_work=night_is_at_work)
             for run in self.get_queryset(request).order_by("-started_at", "-pk")[:NIGHTS_IN_CHART]
@@ -95,8 +103,8 @@ class NightRunAdmin(ModelAdmin):
             "title": "Nights",
             "bars": night_bars(recent),
             "step_times": step_times(recent),
-            "held": next((night for night in recent[:1] if night.is_held), None),
-            "held_grouping": held_by_command() if self.may_release(request) else None,
+            "held": next((night for night in recent[:1] if night.is_held and is_told), None),
+            "held_grouping": held_by_command() if is_told else None,
             "running": next((night for night in recent if night.is_running), None),
             **self._tonight(request),
             **(extra_context or {}),

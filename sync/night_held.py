@@ -8,7 +8,7 @@ from django.contrib.auth.models import AnonymousUser, User
 
 from contacts.group_brake import Example, Held
 from contacts.models import GroupingRun, SystemRef
-from contacts.permissions import SystemRight, systems_with
+from contacts.permissions import SystemRight, sees_every_system, systems_with
 from contacts.services.brake import NamedBlame, example_groups, name_blames, standing_held
 from sync.models import NightRun
 from sync.models.night import RunState
@@ -63,6 +63,11 @@ def read_held(run: NightRun, *, user: User | AnonymousUser, now_held: NightRun |
     if grouping is None or not grouping.held:
         return None
     return _read(grouping, run=run, user=user, stands=run == now_held and grouping == standing_held())
+
+
+def may_release(user: User | AnonymousUser) -> bool:
+    """Whether they may let go on what is held: it joins the records of every system."""
+    return user.has_perm(MAY_RELEASE) and sees_every_system(user)
 
 
 def held_by_command() -> GroupingRun | None:

@@ -126,7 +126,8 @@ def accept(run: GroupingRun | None, *, by: User | None, now: datetime) -> Groupi
 def name_blames(run: GroupingRun, *, systems: frozenset[int] | None) -> list[NamedBlame]:
     """What is to blame, with the values for a reader who may see `systems`; None: the operator, who sees all.
 
-    A value is named only to who may see every system that holds it. Two queries.
+    A value is named only to who may see every system that holds it, and what lies wholly in systems that the
+    reader may not see is left out. Two queries.
     """
     blames = Held.from_json(run.held).blames
     wanted = {ref_id for blame in blames for ref_id in blame.ref_ids}
@@ -141,11 +142,12 @@ def name_blames(run: GroupingRun, *, systems: frozenset[int] | None) -> list[Nam
             title=titles.get(blame.rule, ""),
         )
         for blame in blames
+        if systems is None or not blame.system_ids or not systems.isdisjoint(blame.system_ids)
     ]
 
 
 def example_groups(run: GroupingRun, *, systems: frozenset[int]) -> list[tuple[Example, Sequence[SystemRef]]]:
-    """Contacts as they would be, with some of their refs; only those of which the reader may see each shown.
+    """Contacts as they would be, with some of their refs; only those of which the reader may see every ref.
 
     One query. The largest come first.
     """
@@ -155,7 +157,7 @@ def example_groups(run: GroupingRun, *, systems: frozenset[int]) -> list[tuple[E
     return [
         (example, [refs[pk] for pk in example.ref_ids])
         for example in examples
-        if refs.keys() >= set(example.ref_ids)
+        if systems.issuperset(example.system_ids) and refs.keys() >= set(example.ref_ids)
     ]
 
 

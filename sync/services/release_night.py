@@ -10,9 +10,17 @@ from django_q.tasks import async_task
 from contacts.models import GroupingRun
 from contacts.services.brake import AlreadyAccepted, Superseded, accept
 from sync.models import NightRun
+from sync.night_held import may_release
 from sync.services.request_night import NightIsFiled, NightIsUnderWay, request_night
 
 RELEASE_TASK = "sync.tasks.go_on"
+
+
+class MayNotRelease(Exception):
+    """Only those who see every system let go on what joins the records of them all."""
+
+    def __init__(self) -> None:
+        super().__init__("Only a CRM manager or an administrator who sees every system may let it go on.")
 
 
 @transaction.atomic
@@ -20,8 +28,10 @@ def release_night(run: NightRun, *, by: User, now: datetime) -> None:
     """Accept what this night was held for, as much as it says and no more, and file it for the cluster.
 
     Safe under two callers: the second one raises AlreadyAccepted, and Superseded is raised where another
-    night or grouping run came since. Nothing runs here.
+    night or grouping run came since. Raises MayNotRelease. Nothing runs here.
     """
+    if not may_release(by):
+        raise MayNotRelease
     if NightRun.objects.held_now() != run or run.held_grouping is None:
         raise Superseded
     if run.held_grouping.accepted_at is not None:
@@ -35,8 +45,10 @@ def release_grouping(run: GroupingRun, *, by: User, now: datetime) -> None:
     """Accept what a grouping run by command was held for, and file a night, whose grouping does it.
 
     Where a night is filed or under way already, that one does it. Safe under two callers: raises
-    NothingIsHeld, Superseded or AlreadyAccepted. Nothing runs here.
+    NothingIsHeld, Superseded or AlreadyAccepted, and MayNotRelease. Nothing runs here.
     """
+    if not may_release(by):
+        raise MayNotRelease
     accept(run, by=by, now=now)
     with contextlib.suppress(NightIsFiled, NightIsUnderWay):
         request_night(by=by, now=now)

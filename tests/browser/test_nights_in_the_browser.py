@@ -57,7 +57,7 @@ def test_a_manager_sees_why_the_night_is_held_and_lets_it_go_on(browser):
     held = Held(
         established=900, joined=0, may_join=50, too_large=1, largest=500, may_hold=30, alike=0,
         blames=[Blame("email", "email", 500, [ref.pk], [ref.system_id])],
-        examples=[Example(500, 0, [ref.pk])],
+        examples=[Example(500, 0, [ref.pk], [ref.system_id])],
     )  # fmt: skip
     grouping = GroupingRun.objects.create(
         model_version=ModelVersion.objects.create(

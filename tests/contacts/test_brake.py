@@ -23,6 +23,7 @@ from contacts.services.brake import (
     NothingIsHeld,
     Superseded,
     accept,
+    example_groups,
     name_blames,
     standing_held,
 )
@@ -252,6 +253,23 @@ def test_the_value_to_blame_is_named_only_to_who_may_see_every_system_that_holds
         (SHARED["email"], "e-mail", 40),
     ]
     assert seen[0].system_ref == ""
+
+
+@pytest.mark.req("R-MDB-16")
+def test_an_example_is_shown_only_to_who_may_see_every_system_of_its_refs(system, established):
+    elsewhere = TicketSystemFactory()
+    arrive(system, *[SHARED] * 39)
+    arrive(elsewhere, SHARED)
+    with pytest.raises(HeldByBrake) as held:
+        regroup(now=NOW)
+    run, all_ = held.value.run, frozenset({system.pk, elsewhere.pk})
+
+    seen = [len(example_groups(run, systems=systems)) for systems in (frozenset({system.pk}), all_)]
+    for example in run.held["examples"]:
+        del example["system_ids"]
+
+    assert seen == [0, 1]
+    assert example_groups(run, systems=all_) == []
 
 
 def test_a_value_that_was_mended_since_is_not_named_wrongly(system, established):

@@ -8,10 +8,11 @@ from django_q.models import OrmQ
 
 from contacts.group_brake import Blame, Example, Held
 from contacts.models import GroupingRun, ModelVersion
-from contacts.permissions import DATA_PROTECTION_OFFICERS, SystemRight, grant
+from contacts.permissions import DATA_PROTECTION_OFFICERS, SystemRight, grant, systems_with
+from contacts.services.brake import name_blames
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
 from sync.models import NightRun
-from sync.services.release_night import RELEASE_TASK
+from sync.services.release_night import RELEASE_TASK, MayNotRelease, release_grouping, release_night
 from sync.services.request_night import NIGHT_TASK
 
 from ..factories import NOW, SystemRefFactory, TicketSystemFactory, UserFactory
@@ -46,7 +47,7 @@ def held_night(systems):
     held = Held(
         established=900, joined=0, may_join=50, too_large=1, largest=500, may_hold=30, alike=0,
         blames=[Blame("email", "email", 500, ref_ids, [system.pk for system in systems])],
-        examples=[Example(500, 0, ref_ids)],
+        examples=[Example(500, 0, ref_ids, [system.pk for system in systems])],
     )  # fmt: skip
     version = ModelVersion.objects.create(number=1, population=1, settings={}, created_at=NOW)
     grouping = GroupingRun.objects.create(
@@ -89,7 +90,7 @@ def test_a_held_night_says_why_and_names_the_value_to_who_may_see_all_who_hold_i
 def test_who_may_not_see_a_system_that_holds_the_value_sees_no_value_and_no_ref(client, held_night, systems):
     client.force_login(manager_of(systems[0]))
 
-    pages = client.get(page_of(held_night)).text + client.get(go_on_of(held_night)).text
+    pages = client.get(page_of(held_night)).text
 
     assert "500" in pages
     for hidden in (SHARED["email"], "Stanley", "MIN"):
@@ -112,8 +113,41 @@ def test_others_see_nothing_of_it(client, held_night):
     assert not OrmQ.objects.exists()
 
 
-def test_let_go_on_files_it_for_the_cluster_and_a_second_time_says_so(client, held_night):
-    manager = UserFactory(role=CRM_MANAGERS)
+@pytest.mark.req("R-MDB-16")
+def test_nobody_lets_go_on_what_joins_records_of_systems_that_they_may_not_see(client, held_night, systems):
+    manager = manager_of(systems[0])
+    client.force_login(manager)
+    grouping = held_night.held_grouping
+
+    page = client.get(page_of(held_night)).text
+    with pytest.raises(MayNotRelease):
+        release_night(held_night, by=manager, now=NOW)
+    with pytest.raises(MayNotRelease):
+        release_grouping(grouping, by=manager, now=NOW)
+
+    assert "who sees every system may let it go on" in page
+    assert client.get(go_on_of(held_night)).status_code == 403
+    assert client.post(go_on_of(held_night)).status_code == 403
+    assert client.post(HELD, {"grouping": grouping.pk}).status_code == 403
+    grouping.refresh_from_db()
+    assert grouping.accepted_at is None
+    assert not OrmQ.objects.exists()
+
+
+@pytest.mark.req("R-MDB-16")
+def test_what_lies_wholly_in_hidden_systems_is_left_out_of_the_blames(held_night, systems):
+    grouping = held_night.held_grouping
+
+    seen = [
+        name_blames(grouping, systems=systems_with(user, SystemRight.VIEW))
+        for user in (manager_of(TicketSystemFactory()), manager_of(systems[0]))
+    ]
+
+    assert [len(blames) for blames in seen] == [0, 1]
+
+
+def test_let_go_on_files_it_for_the_cluster_and_a_second_time_says_so(client, held_night, systems):
+    manager = manager_of(*systems)
     client.force_login(manager)
 
     first = client.post(go_on_of(held_night), follow=True).text
@@ -126,9 +160,9 @@ def test_let_go_on_files_it_for_the_cluster_and_a_second_time_says_so(client, he
     assert "waits for the cluster" in client.get(LIST).text
 
 
-def test_a_night_that_another_has_superseded_cannot_be_let_go_on(client, held_night):
+def test_a_night_that_another_has_superseded_cannot_be_let_go_on(client, held_night, systems):
     NightRunFactory()
-    client.force_login(UserFactory(role=CRM_MANAGERS))
+    client.force_login(manager_of(*systems))
 
     assert "superseded" in client.get(page_of(held_night)).text
     assert "Another run came to an end since" in client.get(go_on_of(held_night)).text
@@ -169,8 +203,8 @@ def test_a_run_by_command_that_is_held_says_why_and_is_let_go_on_by_a_night(clie
     assert [task.task["func"] for task in OrmQ.objects.all()] == [NIGHT_TASK]
 
 
-def test_only_the_run_that_was_shown_is_let_go_on(client, held_by_command):
-    client.force_login(UserFactory(role=CRM_MANAGERS))
+def test_only_the_run_that_was_shown_is_let_go_on(client, held_by_command, systems):
+    client.force_login(manager_of(*systems))
 
     answer = client.post(HELD, {"grouping": held_by_command.pk + 1}, follow=True).text
 
