@@ -8,8 +8,10 @@ import pyarrow as pa
 
 from contacts.group_plan import Plan
 
-CLEARLY_MORE = 1.5  # a Contact that is too large already may grow by half without stopping another night
+CLEARLY_MORE = 1.5  # a Contact that is too large already may grow by half of what it was when somebody knew
 WORTH_NAMING = 5  # System Refs that share a value before it is called to blame
+# A ref and the Contact in which it stood.
+KNOWN_SCHEMA = pa.schema([("ref_id", pa.int64()), ("contact_id", pa.int64())])
 _NAMED = 5
 _EXAMPLES = 5
 _REFS_SHOWN = 5
@@ -74,9 +76,10 @@ class Held:
     """What a run would have done beyond its limits; ids and counts only.
 
     `joined` of the `established` Contacts would have gone into others, `may_join` of them may. `too_large`
-    Contacts would have held more than `may_hold` refs, the largest of them `largest`. `alike`: that many
-    new refs carry one e-mail under one name and are kept apart, for too many share it
-    everybody's. The worst blame comes first.
+    Contacts would have held more than `may_hold` refs, the largest of them `largest`. `alike`: into that many
+    new Contacts would have gone refs that carry one e-mail under one name, for the engine takes it for
+    everybody's. `parted` Contacts would have been split by a model that the run itself brings into force;
+    `may_join` of them may. The worst blame comes first.
     """
 
     established: int
@@ -88,6 +91,7 @@ class Held:
     alike: int
     blames: Sequence[Blame] = ()
     examples: Sequence[Example] = ()
+    parted: int = 0
 
     @property
     def reasons(self) -> list[str]:
@@ -105,8 +109,13 @@ class Held:
             )
         if self.alike:
             said.append(
-                f"{self.alike:,} new System Refs carry one e-mail under one name, and the engine keeps them"
-                " apart: they would become Contacts of their own."
+                f"New System Refs that carry one e-mail under one name would become {self.alike:,} Contacts"
+                " of their own: the engine keeps them apart."
+            )
+        if self.parted > self.may_join:
+            said.append(
+                f"{self.parted:,} of {self.established:,} Contacts would be split by the new model that comes"
+                f" with this run; at most {self.may_join:,} may in one run."
             )
         return said
 
@@ -117,6 +126,7 @@ class Held:
             and self.too_large <= accepted.too_large
             and self.largest <= max(self.may_hold, accepted.largest)
             and self.alike <= accepted.alike
+            and self.parted <= max(self.may_join, accepted.parted)
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -135,22 +145,41 @@ class Held:
         )
 
 
-def weigh(plan: Plan, links: pa.Table, *, refs: pa.Table, established: int, limits: Limits) -> Held | None:
+def growing(plan: Plan, *, limits: Limits) -> list[int]:
+    """The refs of Contacts that are too large already and would grow."""
+    plan.ask(_WEIGHED)
+    return [ref_id for (ref_id,) in plan.ask(_GROWING, {"largest": limits.largest})]
+
+
+def weigh(
+    plan: Plan,
+    links: pa.Table,
+    *,
+    refs: pa.Table,
+    established: int,
+    limits: Limits,
+    known: pa.Table,
+    has_new_model: bool,
+) -> Held | None:
     """What goes beyond the limits, with what is to blame; None where the run may go on.
 
-    `links` are the engine's (LINK_SCHEMA), `refs` in REF_SCHEMA cover the plan's. Nothing but counts where
-    nothing is beyond them; joins that a person decided are not counted.
+    `links` are the engine's (LINK_SCHEMA), `refs` in REF_SCHEMA cover the plan's. `known` (KNOWN_SCHEMA):
+    where refs of Contacts that grow stood when somebody last knew how large these are; `has_new_model`:
+    whether the run brings its model into force. Nothing but counts where nothing is beyond the limits; joins
+    that a person decided are not counted.
     """
     plan.ask(_WEIGHED)
+    plan.ask(_SEEN, known=known)
     joined, too_large, largest = plan.ask(_TOTALS, {"largest": limits.largest, "more": CLEARLY_MORE})[0]
     if joined > limits.joins(established):
         joined = max(0, joined - plan.ask(_BY_PERSONS, links=links)[0][0])
-    plan.ask(_ALIKE, {"largest": limits.largest, "more": CLEARLY_MORE}, refs=refs)
-    alike = plan.ask(_MOST_ALIKE, {"largest": limits.largest})[0][0]
+    plan.ask(_ALIKE, {"largest": limits.largest}, refs=refs)
+    alike = plan.ask(_MOST_ALIKE)[0][0]
+    parted = plan.ask(_PARTED)[0][0] if has_new_model else 0
     may_join = limits.joins(established)
-    if joined <= may_join and not too_large and not alike:
+    if max(joined, parted) <= may_join and not too_large and not alike:
         return None
-    held = Held(established, joined, may_join, too_large, largest, limits.largest, alike)
+    held = Held(established, joined, may_join, too_large, largest, limits.largest, alike, parted=parted)
     return replace(held, blames=_blames(plan, held, links=links, refs=refs), examples=_examples(plan, refs))
 
 
@@ -195,11 +224,23 @@ select group_id, count(*) as refs, count(distinct contact_id) as contacts,
     coalesce(max(before.refs), 0) as before
 from touched left join before using (contact_id) group by group_id
 """
-_TOO_LARGE = "(refs > $largest and (before <= $largest or refs > before * $more))"
+_GROWING = """
+select ref_id from stands join weighed using (group_id) where before > $largest and refs > before
+"""
+# The most refs of a group that stood together when somebody last knew.
+_SEEN = """
+create or replace temp table seen as
+select group_id, max(refs) as seen from (
+    select group_id, known.contact_id, count(*) as refs from known join stands using (ref_id) group by all
+) group by group_id
+"""
+_TOO_LARGE = """(refs > $largest and (before <= $largest or (
+    refs > before and refs > greatest(coalesce(seen, 0), $largest) * $more
+)))"""
 _TOTALS = f"""
 select coalesce(sum(contacts - 1) filter (contacts > 1), 0)::bigint, count(*) filter {_TOO_LARGE},
     coalesce(max(refs) filter {_TOO_LARGE}, 0)
-from weighed
+from weighed left join seen using (group_id)
 """
 _BY_PERSONS = """
 select count(*) from (
@@ -208,25 +249,32 @@ select count(*) from (
     where decision = 'joined' and rule = 'person' and l.contact_id <> r.contact_id
 )
 """
-# New refs that say they are one person and do not come together.
-_ALIKE = f"""
+# New refs that say they are one person and go into too many new Contacts.
+_ALIKE = """
 create or replace temp table alike as
 with said as (
     select ref_id, lower(trim(email)) as email, lower(trim(first_name) || ' ' || trim(last_name)) as name
-    from refs semi join (select ref_id from stands where contact_id is null) as fresh using (ref_id)
-    where email <> ''
+    from refs where email <> ''
 ),
-sharing as (select email, name from said where trim(name) <> '' group by all having count(*) > $largest)
-select ref_id, email, name from said join sharing using (email, name) join stands using (ref_id)
-where group_id not in (select group_id from weighed where {_TOO_LARGE})
+fresh as (
+    select ref_id, group_id, email, name from said join stands using (ref_id) semi join new using (group_id)
+),
+sharing as (
+    select email, name, count(distinct group_id) as groups from fresh
+    where trim(name) <> '' group by all having groups > $largest
+)
+select ref_id, groups from fresh join sharing using (email, name)
 """
-_MOST_ALIKE = """
-select coalesce(max(refs), 0) from (select count(*) as refs from alike group by email, name)
-where refs > $largest
+_MOST_ALIKE = "select coalesce(max(groups), 0) from alike"
+_PARTED = """
+select count(*) from (
+    select contact_id from stands where contact_id is not null
+    group by contact_id having count(distinct group_id) > 1
+)
 """
 _CONCERNED = f"""
 create or replace temp table concerned as
-select ref_id, group_id, contact_id from stands join weighed using (group_id)
+select ref_id, group_id, contact_id from stands join weighed using (group_id) left join seen using (group_id)
 where {_TOO_LARGE} or ($by_share and contacts > 1)
 union select ref_id, group_id, contact_id from stands semi join alike using (ref_id)
 """

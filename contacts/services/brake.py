@@ -9,11 +9,15 @@ from typing import NoReturn
 import pyarrow as pa
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Q
 
-from contacts.group_brake import Blame, Example, Held, Limits, weigh
+from contacts.group_brake import KNOWN_SCHEMA, Blame, Example, Held, Limits, growing, weigh
 from contacts.group_plan import Plan
-from contacts.models import Contact, GroupingRun, ModelVersion, Organisation, SystemRef
+from contacts.models import Contact, GroupingRun, Mapping, ModelVersion, Move, Organisation, SystemRef
 from contacts.services.matching_rules import newest_version
+
+REFS_AT_ONCE = 10_000  # asked for in one query
+FIRST_LOAD = 10  # a run that places more than so many times what the last one left is a first load
 
 # A field that can be to blame: its name for people, and the details of a ref that make its value.
 FIELDS: dict[str, tuple[str, tuple[str, ...]]] = {
@@ -68,20 +72,32 @@ class NamedBlame:
     system_ref: str
 
 
-def look(plan: Plan, links: pa.Table, *, refs: pa.Table) -> Held | None:
+def look(plan: Plan, links: pa.Table, *, refs: pa.Table, version: ModelVersion) -> Held | None:
     """What the brake holds a planned run for; None where it may go on.
 
-    A first load is no cause: as long as no run came to an end, or no Contact stands. Nor is what was
-    accepted, until a run has done it. `links`: the engine's; `refs`: at least the plan's, in REF_SCHEMA.
+    A first load is no cause: as long as no run came to an end, no Contact stands, or the refs that are new
+    since the last run are more than ten times those that it left, as after a try with one record. Nor is what
+    was accepted, until a run has done it. `links`: the engine's; `refs`: at least the plan's, in REF_SCHEMA.
+    `version`: of the model that found the plan; where it is not in force, the run would bring it.
     """
-    if not GroupingRun.objects.concluded().filter(held={}).exists():
-        return None
+    last = GroupingRun.objects.concluded().filter(held={}).order_by("-pk").first()
     established = Contact.objects.count()
-    if not established:
+    if last is None or not established:
         return None
-    held = weigh(plan, links, refs=refs, established=established, limits=limits())
+    allowed = limits()
+    held = weigh(
+        plan,
+        links,
+        refs=refs,
+        established=established,
+        limits=allowed,
+        known=_known(growing(plan, limits=allowed)),
+        has_new_model=not version.is_active,
+    )
+    if held is None or _is_first_load(plan, since=last):
+        return None
     accepted = _accepted()
-    return None if held and accepted and held.is_within(accepted) else held
+    return None if accepted and held.is_within(accepted) else held
 
 
 def limits() -> Limits:
@@ -159,6 +175,35 @@ def example_groups(run: GroupingRun, *, systems: frozenset[int]) -> list[tuple[E
         for example in examples
         if systems.issuperset(example.system_ids) and refs.keys() >= set(example.ref_ids)
     ]
+
+
+def _is_first_load(plan: Plan, *, since: GroupingRun) -> bool:
+    """Whether what is new since that run, placed by day or to be placed now, dwarfs what it left."""
+    left = Mapping.objects.filter(since__lte=since.started_at).count()
+    return Mapping.objects.count() - left + plan.counts.placed > FIRST_LOAD * left
+
+
+def _known(ref_ids: Sequence[int]) -> pa.Table:
+    """Where these refs stood when somebody last knew how large Contacts are (KNOWN_SCHEMA).
+
+    That is after the last run that was accepted, or else the first of all.
+    """
+    stood: dict[int, int] = {}
+    for start in range(0, len(ref_ids), REFS_AT_ONCE):
+        moves = Move.objects.filter(at__lte=_known_at(), system_ref__in=ref_ids[start : start + REFS_AT_ONCE])
+        stood.update(moves.order_by("pk").values_list("system_ref_id", "to_group"))
+    return pa.table([[*stood], [*stood.values()]], schema=KNOWN_SCHEMA)
+
+
+def _known_at() -> datetime | None:
+    """When the last run began that did what somebody had accepted, or else the first that was not held."""
+    known_at, was_accepted = None, False
+    runs = GroupingRun.objects.concluded().order_by("pk").annotate(is_held=~Q(held={}))
+    for started_at, is_held, accepted_at in runs.values_list("started_at", "is_held", "accepted_at"):
+        if not is_held and (was_accepted or known_at is None):
+            known_at = started_at
+        was_accepted = is_held and accepted_at is not None
+    return known_at
 
 
 def _accepted() -> Held | None:

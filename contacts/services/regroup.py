@@ -98,7 +98,7 @@ def _plan(found: Found) -> Plan:
 def _begin(found: Found, plan: Plan, *, now: datetime) -> GroupingRun:
     version = found.basis.version
     assert version is not None  # only a dry run goes by a model that is not kept
-    if held := look(plan, found.joinable, refs=found.refs):
+    if held := look(plan, found.joinable, refs=found.refs, version=version):
         hold(held, is_full=found.is_full, version=version, now=now)
     follow(version, now=now)
     return GroupingRun.objects.create(

@@ -27,7 +27,7 @@ from contacts.services.brake import (
     name_blames,
     standing_held,
 )
-from contacts.services.grouping_model import active_version, store_model, waiting_version
+from contacts.services.grouping_model import activate_version, active_version, store_model, waiting_version
 from contacts.services.model_refresh import refresh_when_due
 from contacts.services.regroup import regroup
 from contacts.services.tidy_up import tidy_up
@@ -164,6 +164,67 @@ def test_people_who_arrive_in_groups_of_ordinary_size_are_no_cause(system, estab
     arrive(system, *[person(200 + n // 3) for n in range(300)])
 
     assert regroup(now=NOW).contacts == 200
+
+
+def test_a_first_load_after_a_try_with_one_record_is_no_cause_but_the_next_load_is(system):
+    arrive(system, person(0))
+    regroup(now=NOW)
+    later = NOW + dt.timedelta(days=1)
+    arrive(system, *[SHARED] * 40, *map(person, range(1, 40)))
+
+    assert regroup(now=later).contacts == 41
+
+    arrive(system, *[SHARED | {"email": "pat@example.org", "last_name": "Stone"}] * 40)
+    with pytest.raises(HeldByBrake):
+        regroup(now=later + dt.timedelta(days=1))
+
+
+def test_a_contact_that_was_accepted_may_grow_by_half_of_that_and_not_by_half_each_night(system, established):
+    def night(number: int, *, more: int) -> None:
+        arrive(system, *[SHARED] * more)
+        regroup(now=NOW + dt.timedelta(days=number))
+
+    night(1, more=20)
+    with pytest.raises(HeldByBrake, match="the largest 32"):
+        night(2, more=12)
+    accept(None, by=None, now=NOW)
+    night(3, more=0)
+    night(4, more=15)
+
+    with pytest.raises(HeldByBrake, match="the largest 49"):
+        night(5, more=2)
+    accept(None, by=None, now=NOW)
+    night(6, more=0)
+    night(7, more=20)
+
+
+def test_new_refs_with_one_e_mail_and_name_are_no_cause_where_they_come_into_one_contact(system):
+    arrive(system, *[SHARED] * 70, *map(person, range(40)))
+    regroup(now=NOW)
+    arrive(system, *[SHARED] * 31)
+
+    assert regroup(now=NOW + dt.timedelta(days=1)).contacts == 41
+
+
+@pytest.mark.req("D-15")
+def test_a_new_model_that_would_split_too_many_contacts_is_held_unless_somebody_chose_it(system):
+    Organisation.load()
+    Organisation.objects.update(brake_share=5, brake_floor=10)
+    couples = [person(n // 2) for n in range(80)]
+    arrive(system, *couples)
+    regroup(now=NOW)
+    assert Contact.objects.count() == 40
+    refs = list(SystemRef.objects.order_by("pk"))
+    for number, ref in enumerate(refs[:40:2]):
+        SystemRef.objects.filter(pk=ref.pk).update(**person(500 + number))
+    refreshed = refresh_when_due(now=NOW + dt.timedelta(days=8))
+
+    with pytest.raises(HeldByBrake, match="^20 of 40 Contacts would be split by the new model"):
+        regroup(now=NOW + dt.timedelta(days=8))
+
+    assert Contact.objects.count() == 40
+    activate_version(refreshed, by=None, now=NOW + dt.timedelta(days=8))
+    assert regroup(now=NOW + dt.timedelta(days=8)).split == 20
 
 
 def test_a_contact_that_is_too_large_already_stops_a_night_only_when_it_grows_by_half(system):

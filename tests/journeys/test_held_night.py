@@ -41,6 +41,7 @@ def test_500_accounts_with_one_e_mail_and_name_hold_the_night_until_it_is_accept
 
     held = manage(stores, "run_night", "--json")
     alone = manage(stores, "regroup", "--full")
+    as_json = manage(stores, "regroup", "--json")
 
     told = json.loads(held.stdout)
     assert (held.returncode, told["state"]) == (3, "held")
@@ -54,6 +55,13 @@ def test_500_accounts_with_one_e_mail_and_name_hold_the_night_until_it_is_accept
     assert "pat.stanley" not in held.stderr
     assert alone.returncode == 3
     assert "e-mail “pat.stanley@gmail.example”" in alone.stdout
+    assert as_json.returncode == 3
+    counted = json.loads(as_json.stdout)
+    assert {name: counted[name] for name in ("refs", "contacts", "joined", "split", "held")} == {
+        "refs": 0, "contacts": 80, "joined": 0, "split": 0, "held": 0,
+    }  # fmt: skip
+    assert counted["seconds"] > 0
+    assert counted["brake"]["blame"][0]["refs"] == 500
     assert mapped(stores, tmp_path) == mapping
 
     accepted = manage(stores, "run_night", "--accept", "--json")

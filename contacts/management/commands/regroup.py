@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import time
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -9,6 +10,7 @@ from django.utils import timezone
 
 from contacts.exclusive import AlreadyRunning
 from contacts.management.held import HELD_CODE, held_as_json, held_in_words
+from contacts.models import Contact
 from contacts.services.brake import AlreadyAccepted, HeldByBrake, NothingIsHeld, accept
 from contacts.services.regroup import regroup
 
@@ -34,6 +36,7 @@ class Command(BaseCommand):
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *args: Any, **options: Any) -> None:
+        began = time.monotonic()
         try:
             if options["accept"] and not options["dry_run"]:
                 _accept()
@@ -41,7 +44,7 @@ class Command(BaseCommand):
         except (AlreadyRunning, NothingIsHeld) as refusal:
             raise CommandError(str(refusal)) from None
         except HeldByBrake as held:
-            told = {"brake": held_as_json(held.run)}
+            told = _nothing_done(seconds=time.monotonic() - began) | {"brake": held_as_json(held.run)}
             self.stdout.write(json.dumps(told) if options["json"] else held_in_words(held.run))
             raise CommandError(
                 "The run is held: nothing was joined. Let it go on: manage.py regroup --accept",
@@ -57,6 +60,12 @@ class Command(BaseCommand):
         )
         if options["dry_run"]:
             self.stdout.write("Nothing was changed.")
+
+
+def _nothing_done(*, seconds: float) -> dict[str, Any]:
+    """What a held run tells under the same names: it did nothing, and the Contacts are as they were."""
+    done = {"contacts": Contact.objects.count(), "seconds": round(seconds, 3)}
+    return {name: done.get(name, 0) for name in TOLD}
 
 
 def _accept() -> None:
