@@ -181,7 +181,7 @@ def test_a_held_night_that_was_let_go_on_does_what_is_left_and_another_begins_an
 
     steps = (says(one=1), Step("Joins", "", joins), says(two=2))
     held = night(*steps)
-    release_night(held, by=UserFactory(), now=NOW)
+    release_night(held, by=UserFactory(is_superuser=True), now=NOW)
 
     gone_on = night(*steps)
     another = night(*steps)
@@ -200,13 +200,13 @@ def test_a_held_night_that_nobody_let_go_on_is_superseded_by_the_next():
 
     assert NightRun.objects.held_now() is None
     with pytest.raises(Superseded):
-        release_night(held, by=UserFactory(), now=NOW)
+        release_night(held, by=UserFactory(is_superuser=True), now=NOW)
     assert (after.state, NightRun.objects.get(pk=held.pk).state) == ("done", "held")
 
 
 def test_a_night_is_let_go_on_once_and_filed_for_the_cluster_once():
     held = night(Step("Joins", "", _hold))
-    one, other = UserFactory(), UserFactory()
+    one, other = UserFactory(is_superuser=True), UserFactory(is_superuser=True)
 
     release_night(held, by=one, now=NOW)
     with pytest.raises(AlreadyAccepted):
@@ -221,7 +221,7 @@ def test_the_cluster_takes_up_only_a_night_that_was_let_go_on(monkeypatch):
     idle = tasks.go_on()
     held = night(Step("Joins", "", _hold))
     waiting = tasks.go_on()
-    release_night(held, by=UserFactory(), now=NOW)
+    release_night(held, by=UserFactory(is_superuser=True), now=NOW)
 
     assert (idle, waiting, tasks.go_on()) == (*["No night waits to go on."] * 2, "taken up")
 
