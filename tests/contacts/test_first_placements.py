@@ -111,6 +111,16 @@ def test_what_is_stored_at_once_is_what_golden_of_gives_and_the_check_finds_just
         pass
 
 
+def test_a_stale_contact_of_one_ref_without_a_lead_is_found_once_among_those_of_several():
+    one, two, three, four, five = (SystemRefFactory().pk for _ in range(5))
+    write_first_placements(placements([one, two], [three], [four, five]), run=None, now=NOW)
+    Mapping.objects.filter(pk=three).update(is_primary=False)
+    alone = Mapping.objects.get(pk=three).contact_id
+    Contact.objects.filter(pk=alone).update(language="cy")
+
+    assert list(stale_golden()) == [alone]
+
+
 def store_and_check(contacts, wrong):
     system = TicketSystemFactory()
     refs = [[SystemRefFactory(system=system, **values).pk for values in rows] for rows in contacts]
