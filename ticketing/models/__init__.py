@@ -1,6 +1,18 @@
-"""The nouns of ticketing: what people bought."""
+"""The nouns of ticketing: what people bought, and how it is pulled from their systems."""
 
+from ticketing.models.connection import SourceConnection, SourceHint, SourceSecret
+from ticketing.models.pull_run import PullAlarm, PullRun, StagedRow, WaitingRow
 from ticketing.models.purchase import Purchase
 from ticketing.models.purchase_print import PurchasePrint
 
-__all__ = ["Purchase", "PurchasePrint"]
+__all__ = [
+    "PullAlarm",
+    "PullRun",
+    "Purchase",
+    "PurchasePrint",
+    "SourceConnection",
+    "SourceHint",
+    "SourceSecret",
+    "StagedRow",
+    "WaitingRow",
+]
