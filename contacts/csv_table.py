@@ -76,6 +76,8 @@ class _Lines:
 class CsvTable:
     """A CSV file, as a Table."""
 
+    has_unique_keys = False
+
     def __init__(self, file: BinaryIO, *, size: int, encoding: str, errors: str) -> None:
         self.size = size
         self._file = file

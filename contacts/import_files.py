@@ -116,6 +116,8 @@ codecs.register_error("kore-western", _western)
 
 
 class _Xlsx:
+    has_unique_keys = False
+
     def __init__(self, file: BinaryIO, *, size: int, max_bytes: int) -> None:
         self.size = size
         self._done = 0.0

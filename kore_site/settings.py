@@ -162,6 +162,18 @@ Q_CLUSTER = {
     "label": "Background tasks",
 }
 
+# Connections to ticketing systems. Loopback and private addresses, and sources in files of this machine,
+# only where this is said; credentials are encrypted with a key file of their own, made on first use.
+ALLOW_LOOPBACK_SOURCES = env.bool("ALLOW_LOOPBACK_SOURCES", default=False)
+ALLOWED_SOURCE_HOSTS = env.list("ALLOWED_SOURCE_HOSTS", default=[])
+SOURCE_FILE_ROOTS = [
+    Path(path)
+    for path in env.list(
+        "SOURCE_FILE_ROOTS", default=["/"] if ALLOW_LOOPBACK_SOURCES else [str(VAR_DIR / "sources")]
+    )
+]
+CREDENTIAL_KEY_FILE = env.str("CREDENTIAL_KEY_FILE", default=str(VAR_DIR / "credential_keys"))
+
 # Uploads and the grouping engine.
 MAX_UPLOAD_BYTES = env.int("MAX_UPLOAD_MB", default=512) * 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000

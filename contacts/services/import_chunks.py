@@ -120,6 +120,8 @@ class ImportFile:
     def _repeated(self) -> dict[int, int]:
         """By their hashes, the keys that stand more than once in the file, and how often."""
         count = KeyCount()
+        if self.table.has_unique_keys:
+            return {}
         for block in self.table.blocks(self.columns):
             count.add(self._keys(block))
         return count.repeated()

@@ -19,6 +19,7 @@ from contacts.importers import Importer
 from contacts.models import Job, Organisation, TicketSystem
 from contacts.models.history import Origin
 from contacts.permissions import SystemRight, holds
+from contacts.row_blocks import Table
 from contacts.services.arrivals import Admitted
 from contacts.services.import_chunks import Chunk, ImportFile, printable
 from contacts.services.row_prints import printer
@@ -34,19 +35,34 @@ class BadDateFormat(Exception):
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How a file is to be read: their column names -> ours, and a format as for strptime."""
+    """How a file is to be read: their column names -> ours, a format as for strptime, and the zone of moments
+    that name none (blank: the organisation's)."""
 
     column_map: dict[str, str] = field(default_factory=dict)
     date_format: str = ""
+    time_zone: str = ""
 
 
 def open_import(
     file: BinaryIO, *, importer: Importer, system: TicketSystem, options: ImportOptions, now: datetime
 ) -> ImportFile:
     """Recognise the file and its columns. Raises FileRefused, BadMap or BadDateFormat."""
-    zone = zoneinfo.ZoneInfo(Organisation.load().time_zone)
     check_date_format(options.date_format, now=now)
     table = open_table(file, max_bytes=settings.MAX_UPLOAD_BYTES)
+    return read_table(table, importer=importer, system=system, options=options, now=now)
+
+
+def read_table(
+    table: Table,
+    *,
+    importer: Importer,
+    system: TicketSystem,
+    options: ImportOptions,
+    now: datetime,
+    way_in: Origin = Origin.IMPORT,
+) -> ImportFile:
+    """Recognise the columns of any table of rows, a file's or a pull's. Raises FileRefused or BadMap."""
+    zone = zoneinfo.ZoneInfo(options.time_zone or Organisation.load().time_zone)
     layout = lay_out(
         table.header,
         ours=importer.column_names,
@@ -62,7 +78,9 @@ def open_import(
         width=len(table.header),
     )
     columns = sorted({*layout.positions.values(), *_position_of_system(layout)})
-    prints = printer(importer=importer, system=system, layout=layout, columns=columns, reading=reading)
+    prints = printer(
+        importer=importer, system=system, layout=layout, columns=columns, reading=reading, way_in=way_in
+    )
     return ImportFile(table, layout, cleaner, importer, system, columns, prints)
 
 
@@ -96,14 +114,15 @@ def admit_chunk(
     now: datetime,
     actor: User | None = None,
     job: Job | None = None,
+    way_in: Origin = Origin.IMPORT,
 ) -> Admitted:
-    """Write one chunk of a file; its rows refused before count among the rejected."""
+    """Write one chunk of a file or a pull; its rows refused before count among the rejected."""
     written = Admitted()
     if chunk.rows:
         written = importer.admit(
             chunk.rows,
             system=system,
-            way_in=Origin.IMPORT,
+            way_in=way_in,
             now=now,
             actor=actor,
             job=job,

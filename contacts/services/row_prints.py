@@ -54,6 +54,7 @@ class Printer:
         layout: Layout,
         columns: Sequence[int],
         reading: Reading,
+        way_in: Origin,
     ) -> None:
         names = {position: name for name, position in layout.positions.items()}
         meaning = [
@@ -70,6 +71,7 @@ class Printer:
         self._seed = hashlib.blake2b(key=key, digest_size=16)
         self._model = importer.prints
         self._system = system
+        self._way_in = way_in
 
     def prints_of(self, texts: Sequence[bytes | None]) -> list[str | None]:
         """The print of each text; None where there is no text."""
@@ -92,18 +94,26 @@ class Printer:
 
     def _unknown_to_guards(self, prints: Sequence[str | None]) -> list[int]:
         refs = _refs_of(self._model, [print for print in prints if print])
-        wanted = guards.concerned(set(refs.values()), system=self._system, way_in=Origin.IMPORT)
+        wanted = guards.concerned(set(refs.values()), system=self._system, way_in=self._way_in)
         return [index for index, print in enumerate(prints) if print not in refs or refs[print] in wanted]
 
 
 def printer(
-    *, importer: Importer, system: TicketSystem, layout: Layout, columns: Sequence[int], reading: Reading
+    *,
+    importer: Importer,
+    system: TicketSystem,
+    layout: Layout,
+    columns: Sequence[int],
+    reading: Reading,
+    way_in: Origin,
 ) -> Printer | None:
-    """The printer for a file; None when the database does not watch over its prints."""
+    """The printer for a file or a pull; None when the database does not watch over its prints."""
     if not _are_watched(importer.prints):
         log.warning("The triggers that drop prints of %s rows are missing: each row is read.", importer.kind)
         return None
-    return Printer(importer=importer, system=system, layout=layout, columns=columns, reading=reading)
+    return Printer(
+        importer=importer, system=system, layout=layout, columns=columns, reading=reading, way_in=way_in
+    )
 
 
 def keep_prints(model: type[RowPrint], prints: Mapping[int, str], *, standing: Collection[int]) -> None:
