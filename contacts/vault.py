@@ -25,7 +25,7 @@ def seal(text: str, *, place: str) -> bytes:
     return bytes.fromhex(key_id) + nonce + AESGCM(key).encrypt(nonce, text.encode(), place.encode())
 
 
-def unseal(sealed: bytes, *, place: str) -> str:
+def unseal(sealed: bytes | memoryview, *, place: str) -> str:
     """The text that was sealed for this place. Raises CannotOpen."""
     key_id, nonce, rest = _parts(bytes(sealed))
     key = _keys(may_make=False).get(key_id)
@@ -37,7 +37,7 @@ def unseal(sealed: bytes, *, place: str) -> str:
         raise CannotOpen("The stored secret is damaged or was moved: give it again.") from None
 
 
-def is_sealed_by_newest(sealed: bytes) -> bool:
+def is_sealed_by_newest(sealed: bytes | memoryview) -> bool:
     """Whether the secret needs no new sealing after a rotation."""
     return _parts(bytes(sealed))[0] == _newest(_keys(may_make=True))[0]
 
