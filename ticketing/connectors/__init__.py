@@ -2,4 +2,6 @@
 
 from ticketing.connectors.base import Kind
 
-KINDS: dict[str, Kind] = {kind.name: kind for kind in ()}
+_KINDS: tuple[Kind, ...] = ()
+
+KINDS: dict[str, Kind] = {kind.name: kind for kind in _KINDS}
