@@ -84,12 +84,14 @@ class Page:
     """Some rows, as texts in the order of `columns`; None and blanks are empty texts.
 
     `resume` leads behind this page: given back to `changed` it goes on there, though some rows may come
-    again. Columns may differ from page to page where the source's files do.
+    again. Columns may differ from page to page where the source's files do. `expected` is how many rows the
+    whole window has, where the source tells cheaply.
     """
 
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]
     resume: str
+    expected: int | None = None
 
 
 @dataclass(frozen=True)
@@ -181,9 +183,9 @@ class Connector(Protocol):
         """
 
     def cursor(self, data_set: DataSet) -> str:
-        """The cursor for the next pull. Ask before the first page: what changes from then on belongs to it.
+        """The cursor for the next pull. Asked once, before the first page: what changes from then on is its.
 
-        May be asked again after the last page, for sources that know it only then; the later one counts.
+        After a crash the pages go on from `resume`, in another process, and the cursor asked first holds.
         """
 
     def account_numbers(self) -> Iterator[list[Listed]]:

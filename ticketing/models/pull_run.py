@@ -53,10 +53,10 @@ class PullRun(models.Model):
     lists_accounts = models.BooleanField(default=False)
     state = models.CharField(max_length=8, choices=State, default=State.RUNNING)
     phase = models.CharField(max_length=8, choices=Phase, default=Phase.DOWNLOAD)
-    data_set = models.CharField(max_length=10, blank=True, default="", help_text="the one at work on")
+    data_set = models.CharField(max_length=20, blank=True, default="", help_text="the one at work on")
     resume = models.TextField(blank=True, default="", help_text="where that one's download goes on")
-    position = models.BigIntegerField(default=0, help_text="the last staged row that this phase is done with")
-    columns = models.JSONField(default=dict, help_text="data set -> the source's columns")
+    done = models.PositiveBigIntegerField(default=0, help_text="rows that this phase is done with")
+    columns = models.JSONField(default=dict, help_text="lot -> the source's columns")
     since = models.JSONField(default=dict, help_text="data set -> the cursor it began at")
     cursors = models.JSONField(default=dict, help_text="data set -> the cursor to move to")
     counts = models.JSONField(default=dict)
@@ -94,12 +94,12 @@ class StagedRow(models.Model):
     """
 
     run = models.ForeignKey(PullRun, on_delete=models.CASCADE, related_name="staged", db_index=False)
-    data_set = models.CharField(max_length=10)
+    lot = models.CharField(max_length=20, help_text="rows of one data set with the same columns")
     key = models.TextField()
     cells = models.TextField()
 
     class Meta:
-        indexes = [models.Index(fields=["run", "data_set", "id"], name="staged_rows_of_a_run")]
+        indexes = [models.Index(fields=["run", "lot", "id"], name="staged_rows_of_a_run")]
 
     def __str__(self) -> str:
         return f"staged row {self.pk}"
