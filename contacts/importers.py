@@ -15,7 +15,8 @@ class Importer:
 
     `make` takes [line, value of each column...]. `admit` writes, `assess` only counts what it would come to;
     both are services shaped like those of `contacts.services.arrivals`. `key` is the column by which a row
-    is known within its system, `prints` where the rows taken last are remembered.
+    is known within its system, or within what the column `within` names; `prints` is where the rows taken
+    last are remembered.
     """
 
     kind: str
@@ -26,6 +27,12 @@ class Importer:
     make: Callable[[list[Any]], Any]
     admit: Callable[..., Any]
     assess: Callable[..., Any]
+    within: str = ""
+
+    @property
+    def key_columns(self) -> tuple[str, ...]:
+        """The columns that together know a row within its system."""
+        return (self.within, self.key) if self.within else (self.key,)
 
     @property
     def name(self) -> str:

@@ -25,6 +25,20 @@ SAID_BY_ROWS = (
     "updated_at",
 )  # the columns of a System Ref that rows write; sums of purchases come and go without them
 
+SAID_BY_NAME_ROWS = (
+    "system_ref_id",
+    "name_id",
+    "role",
+    "title",
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+    "mobile",
+    "date_of_birth",
+    "updated_at",
+)  # the columns of a related name that rows write
+
 
 def create_trigger(editor: Any, name: str, *, table: str, columns: Sequence[str], drops: str) -> None:
     """Run the DELETE `drops` after an update of the table that changes one of the columns; made anew.
@@ -70,3 +84,30 @@ def create_ref_trigger(editor: Any) -> None:
 def drop_ref_trigger(editor: Any) -> None:
     """Take the one of System Refs away."""
     drop_trigger(editor, "contacts_ref_drops_print", table="contacts_systemref")
+
+
+def create_name_triggers(editor: Any) -> None:
+    """Those of related names: one for the name itself; one for its System Ref, whose number the row names."""
+    create_trigger(
+        editor,
+        "contacts_name_drops_print",
+        table="contacts_relatedname",
+        columns=SAID_BY_NAME_ROWS,
+        drops="DELETE FROM contacts_relatednameprint WHERE owner_id = OLD.id",
+    )
+    create_trigger(
+        editor,
+        "contacts_ref_drops_name_prints",
+        table="contacts_systemref",
+        columns=("system_id", "system_ref"),
+        drops=(
+            "DELETE FROM contacts_relatednameprint WHERE owner_id IN "
+            "(SELECT id FROM contacts_relatedname WHERE system_ref_id = OLD.id)"
+        ),
+    )
+
+
+def drop_name_triggers(editor: Any) -> None:
+    """Take both away."""
+    drop_trigger(editor, "contacts_name_drops_print", table="contacts_relatedname")
+    drop_trigger(editor, "contacts_ref_drops_name_prints", table="contacts_systemref")

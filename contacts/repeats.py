@@ -45,6 +45,11 @@ def keys_of(cells: Sequence[str], *, is_returned: bool) -> list[str]:
     return ["" if is_placeholder(key) else key for key in tidied]
 
 
+def joined_keys(parts: Sequence[Sequence[str]]) -> list[str]:
+    """One key of several columns for each row; blank where one of them is."""
+    return ["\0".join(key) if all(key) else "" for key in zip(*parts, strict=True)]
+
+
 def _tidied(cell: str) -> str:
     try:
         return tidy(cell)

@@ -15,7 +15,7 @@ from contacts.cleaning import (
     read_text,
 )
 from contacts.file_resources import ColumnField, FileResource, ShownField
-from contacts.models import Contact, SystemRef
+from contacts.models import Contact, RelatedName, SystemRef
 from contacts.models.person_details import DETAIL_FIELDS
 
 LONGEST_NOTATION = 60  # of countries and dates, which are stored in other ways than written
@@ -30,6 +30,19 @@ DETAIL_READERS = {
     "language": read_language,
 }
 _UNLIKELY_TWICE = ("email", "phone", "mobile", "address1", "external_customer_id")
+
+
+def _detail(field_name: str, django_field: models.Field) -> ColumnField:
+    longest = django_field.max_length
+    if longest is None or field_name == "country":
+        longest = LONGEST_NOTATION
+    return ColumnField(
+        field_name,
+        DETAIL_READERS.get(field_name, read_text),
+        limit=longest,
+        blank=django_field.get_default(),
+        repeats=field_name not in _UNLIKELY_TWICE,
+    )
 
 
 class SystemRefResource(FileResource):
@@ -50,16 +63,31 @@ class SystemRefResource(FileResource):
     @classmethod
     def field_from_django_field(cls, field_name: str, django_field: models.Field, readonly: bool) -> Field:
         """A detail, with its reader and as long as the database takes it."""
-        longest = django_field.max_length
-        if longest is None or field_name == "country":
-            longest = LONGEST_NOTATION
-        return ColumnField(
-            field_name,
-            DETAIL_READERS.get(field_name, read_text),
-            limit=longest,
-            blank=django_field.get_default(),
-            repeats=field_name not in _UNLIKELY_TWICE,
-        )
+        return _detail(field_name, django_field)
+
+
+class RelatedNameResource(FileResource):
+    """The other people on accounts, each with the System Ref whose account it is."""
+
+    system = ShownField("system", "system_ref__system__code")
+    system_ref = ColumnField("system_ref", attribute="system_ref__system_ref", limit=100, is_required=True)
+    name_id = ColumnField("name_id", limit=100, is_required=True)
+    role = ColumnField("role", limit=60, repeats=True)
+    updated_at = ColumnField("updated_at", read_moment, limit=LONGEST_NOTATION, blank=None)
+
+    class Meta:
+        model = RelatedName
+        name = "Related names"
+        import_order = (  # of a NameLine's values
+            "system_ref", "name_id", "role", "title", "first_name", "last_name", "email", "phone", "mobile",
+            "date_of_birth", "updated_at",
+        )  # fmt: skip
+        export_order = fields = ("system", *import_order)
+
+    @classmethod
+    def field_from_django_field(cls, field_name: str, django_field: models.Field, readonly: bool) -> Field:
+        """A detail, read as those of the account itself."""
+        return _detail(field_name, django_field)
 
 
 class ContactResource(FileResource):

@@ -38,6 +38,7 @@ class TicketSystemForm(forms.ModelForm):
             "ref_label",
             "is_matched_across",
             "is_isolated",
+            "blanks_overwrite",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -93,7 +94,10 @@ class TicketSystemAdmin(PerSystemAdmin):
     ordering = ("rank", "code")
     fieldsets = (
         ("The system", {"fields": ("code", "name", "kind", "business_unit", "ref_label")}),
-        ("How its records are treated", {"fields": ("rank", "is_matched_across", "is_isolated")}),
+        (
+            "How its records are treated",
+            {"fields": ("rank", "is_matched_across", "is_isolated", "blanks_overwrite")},
+        ),
     )
     change_form_outer_after_template = "contacts/system_rights.html"
 

@@ -16,6 +16,7 @@ from contacts.models.organisation import Organisation
 from contacts.models.person_details import PersonDetails
 from contacts.models.primary_rule import PrimaryRule, PrimaryRuleList, PrimaryRuleSystem, PrimaryRun
 from contacts.models.queue_object import QueueObject
+from contacts.models.related_name import RelatedName, RelatedNamePrint
 from contacts.models.row_print import RowPrint, SystemRefPrint
 from contacts.models.rule_set import RuleSet, RuleTrial
 from contacts.models.system_ref import SystemRef
@@ -52,6 +53,8 @@ __all__ = [
     "PrimaryRun",
     "QueueObject",
     "RejectedRow",
+    "RelatedName",
+    "RelatedNamePrint",
     "RowPrint",
     "RuleSet",
     "RuleTrial",

@@ -17,6 +17,7 @@ class Job(models.Model):
     class Kind(models.TextChoices):
         IMPORT_SYSTEM_REFS = "import_system_refs", "Import of System Refs"
         IMPORT_PURCHASES = "import_purchases", "Import of purchases"
+        IMPORT_RELATED_NAMES = "import_related_names", "Import of related names"
 
     class State(models.TextChoices):
         WAITING = "waiting", "waiting"

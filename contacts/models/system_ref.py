@@ -14,7 +14,7 @@ from contacts.models.ticket_system import TicketSystem
 from contacts.permissions import SystemRight, sees_every_system, systems_with
 from contacts.search_words import Word, words
 
-_PHONE_PUNCTUATION = (" ", "-", "(", ")", "+", ".", "/")
+PHONE_PUNCTUATION = (" ", "-", "(", ")", "+", ".", "/")
 _SEARCHED_AS_WRITTEN = (
     "system_ref",
     "first_name",
@@ -30,7 +30,7 @@ _SEARCHED_AS_WRITTEN = (
 def _digits(field: str) -> "models.Expression | F":
     """The phone number without the punctuation people write it with."""
     text: models.Expression | F = F(field)
-    for character in _PHONE_PUNCTUATION:
+    for character in PHONE_PUNCTUATION:
         text = Replace(text, Value(character), Value(""))
     return text
 
@@ -44,7 +44,8 @@ class JoinedText(models.Func):
 
 
 def _search_text() -> models.Expression:
-    return Upper(JoinedText(*map(F, _SEARCHED_AS_WRITTEN), _digits("phone"), _digits("mobile")))
+    searched = (*map(F, _SEARCHED_AS_WRITTEN), _digits("phone"), _digits("mobile"), F("related_text"))
+    return Upper(JoinedText(*searched))
 
 
 def holds(word: Word) -> Q:
@@ -108,6 +109,9 @@ class SystemRef(PersonDetails):
     spent_total = models.DecimalField(max_digits=12, decimal_places=2, default=0)
     last_purchased_at = models.DateTimeField(null=True, blank=True)
     holds_season_ticket = models.BooleanField(default=False)
+
+    # What is searched of its related names, kept in the transaction that writes them.
+    related_text = models.TextField(blank=True, default="", db_default="", editable=False)
 
     search_text = models.GeneratedField(
         expression=_search_text(), output_field=models.TextField(), db_persist=True, editable=False

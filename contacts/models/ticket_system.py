@@ -46,6 +46,14 @@ class TicketSystem(models.Model):
         default=True,
         help_text="Off: its records are never joined with another system's, whatever they hold.",
     )
+    blanks_overwrite = models.BooleanField(
+        "blanks overwrite",
+        default=False,
+        help_text=(
+            "On: a value that its files or pulls leave blank is blanked here too, where they have the column "
+            "and the row is not older. Off, the usual: a blank says nothing."
+        ),
+    )
     ref_label = models.CharField(
         "calls its refs",
         max_length=40,

@@ -1,6 +1,6 @@
 """What comes in from outside: the only creator and changer of System Refs for imports, pulls and the CRM."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import chain, islice
@@ -87,6 +87,8 @@ _VALUES = (*DETAIL_FIELDS, "created_at", "updated_at")
 _UPDATED_AT = Arrival._fields.index("updated_at")
 # The moment of the system's own last change orders the rows; it is not itself told as a change of the person.
 _TOLD = tuple((Arrival._fields.index(name), name) for name in _VALUES if name != "updated_at")
+# A blank moment of the last change says nothing ever: it is what orders the rows.
+_BLANKABLE = {name: Arrival._fields.index(name) for name in _VALUES if name != "updated_at"}
 _INSERTED = ("id", "system_id", "system_ref", *_VALUES, "arrived_at", "spent_total", "holds_season_ticket")
 _HISTORY = ("system_ref", "field", "before", "after", "origin", "actor", "job", "at")
 
@@ -96,6 +98,7 @@ class _Plan:
     """What one chunk comes to. States are shaped like an Arrival, with the ref's id for the line."""
 
     states: dict[str, tuple[Any, ...]]
+    blanking: frozenset[int] = frozenset()  # the places of the values that a blank overwrites
     rows: dict[str, Arrival] = field(default_factory=dict)  # folded, by system_ref
     new: list[str] = field(default_factory=list)
     changed: dict[str, None] = field(default_factory=dict)  # a set that keeps its order
@@ -112,15 +115,17 @@ def admit(
     actor: User | None = None,
     job: Job | None = None,
     prints: Mapping[int, str] = _NO_PRINTS,
+    blanking: Collection[str] = (),
 ) -> Admitted:
     """Write what a system says of its System Refs, with history; returns the counts and the refusals.
 
     Atomic per chunk of ROWS_AT_ONCE rows and idempotent: a row that says nothing new writes nothing, so that
-    after a crash the same rows may be given again. Blanks never overwrite. Of two moments `updated_at` the
-    newer wins, an equal one wins where values differ; a row without one changes only refs that never had one
-    (DECISIONS 18). A System Ref that comes twice within a chunk is taken as
-    what its rows say together, in the order given. New refs stay unplaced. `prints` by line are kept for refs
-    that are now what their one row says, blanks aside: coming again, such a row need not be read.
+    after a crash the same rows may be given again. Blanks never overwrite, unless the system is configured so
+    and the column is among `blanking`: those that the file or the mapping really has. Of two moments
+    `updated_at` the newer wins, an equal one wins where values differ; a row without one changes only refs
+    that never had one (DECISIONS 18). A System Ref that comes twice within a chunk is taken as what its rows
+    say together, in the order given. New refs stay unplaced. `prints` by line are kept for refs that are now
+    what their one row says, blanks aside: coming again, such a row need not be read.
 
     Safe under two callers: each chunk holds the row of its TicketSystem until it commits, so that callers
     for one system take turns chunk by chunk and never create a ref twice (a unique constraint stands behind
@@ -129,19 +134,31 @@ def admit(
     total = Admitted()
     for chunk in chunks_of(rows):
         total.add(
-            _admit_chunk(chunk, system=system, way_in=way_in, now=now, actor=actor, job=job, prints=prints)
+            _admit_chunk(
+                chunk,
+                system=system,
+                way_in=way_in,
+                now=now,
+                actor=actor,
+                job=job,
+                prints=prints,
+                blanking=blanking,
+            )
         )
     return total
 
 
-def assess(rows: Iterable[Arrival], *, system: TicketSystem, way_in: Origin) -> Admitted:
+def assess(
+    rows: Iterable[Arrival], *, system: TicketSystem, way_in: Origin, blanking: Collection[str] = ()
+) -> Admitted:
     """What `admit` would come to, writing nothing.
 
     Chunks do not know of each other: a new ref that comes again in a later chunk counts as created twice.
     """
     total = Admitted()
     for chunk in chunks_of(rows):
-        total.add(_plan(chunk, _stored(chunk, system=system), system=system, way_in=way_in).result)
+        stored = _stored(chunk, system=system)
+        total.add(_plan(chunk, stored, system=system, way_in=way_in, blanking=blanking).result)
     return total
 
 
@@ -170,9 +187,11 @@ def _admit_chunk(
     actor: User | None,
     job: Job | None,
     prints: Mapping[int, str],
+    blanking: Collection[str],
 ) -> Admitted:
     take_turns(system)
-    plan = _plan(chunk, _stored(chunk, system=system, lock=True), system=system, way_in=way_in)
+    stored = _stored(chunk, system=system, lock=True)
+    plan = _plan(chunk, stored, system=system, way_in=way_in, blanking=blanking)
     new_ids = dict(zip(plan.new, reserve_ids(SystemRef, len(plan.new)), strict=True))
     if plan.new or plan.changed:
         who = (way_in.value, actor.pk if actor else None, job.pk if job else None, now)
@@ -204,7 +223,9 @@ def _keep_prints(plan: _Plan, new_ids: dict[str, int], prints: Mapping[int, str]
     kept: dict[int, str] = {}
     for system_ref, row in plan.rows.items() if prints else ():
         state = plan.states[system_ref]
-        if (print := prints.get(row.line)) and (row[1:] == state[1:] or _filled_row(state, row) == state):
+        if (print := prints.get(row.line)) and (
+            row[1:] == state[1:] or _filled_row(state, row, plan.blanking) == state
+        ):
             kept[new_ids.get(system_ref) or state[0]] = print
     keep_prints(SystemRefPrint, kept, standing=kept.keys() - new_ids.values())
 
@@ -243,18 +264,23 @@ def _stored(chunk: Sequence[Arrival], *, system: TicketSystem, lock: bool = Fals
 
 
 def _plan(
-    chunk: Sequence[Arrival], stored: dict[str, tuple], *, system: TicketSystem, way_in: Origin
+    chunk: Sequence[Arrival],
+    stored: dict[str, tuple],
+    *,
+    system: TicketSystem,
+    way_in: Origin,
+    blanking: Collection[str],
 ) -> _Plan:
     """Hold what the rows say against the stored states, which are replaced as they change."""
-    plan = _Plan(stored)
-    plan.rows = _folded(chunk, plan.result, system=system, way_in=way_in)
+    plan = _Plan(stored, _may_blank(system, blanking))
+    _fold(plan, chunk, system=system, way_in=way_in)
     for system_ref, row in plan.rows.items():
         state = stored.get(system_ref)
         if state is None:
             stored[system_ref] = (None, *row[1:])
             plan.new.append(system_ref)
             plan.result.created += 1
-        elif (merged := _merged(state, row)) == state:
+        elif (merged := _merged(state, row, plan.blanking)) == state:
             plan.result.unchanged += 1
         else:
             _note_change(plan, state, merged)
@@ -262,46 +288,49 @@ def _plan(
     return plan
 
 
-def _folded(
-    chunk: Sequence[Arrival], result: Admitted, *, system: TicketSystem, way_in: Origin
-) -> dict[str, Arrival]:
-    """What the chunk says of each System Ref in the end; refused rows are counted in `result`.
+def _may_blank(system: TicketSystem, blanking: Collection[str]) -> frozenset[int]:
+    if not system.blanks_overwrite:
+        return frozenset()
+    return frozenset(_BLANKABLE[name] for name in blanking if name in _BLANKABLE)
+
+
+def _fold(plan: _Plan, chunk: Sequence[Arrival], *, system: TicketSystem, way_in: Origin) -> None:
+    """Find what the chunk says of each System Ref in the end; refused rows are counted.
 
     A ref that stands twice in a file is folded before it is compared, else every import of the same file
     would change it to and fro. The rows that a later one completes count as unchanged; what several say has
     no line of its own, and is at 0.
     """
     against = guards.verdicts(chunk, system=system, way_in=way_in)
-    folded: dict[str, Arrival] = {}
+    folded = plan.rows
     for index, row in enumerate(chunk):
         if index in against:
             verdict = against[index]
             value = str(getattr(row, verdict.column, "")) if verdict.column else row.system_ref
-            result.refuse(Refusal(row.line, verdict.column, value, verdict.reason, verdict.is_held))
+            plan.result.refuse(Refusal(row.line, verdict.column, value, verdict.reason, verdict.is_held))
         elif (earlier := folded.get(row.system_ref)) is None:
             folded[row.system_ref] = row
         else:
-            folded[row.system_ref] = Arrival._make((0, *_merged(earlier, row)[1:]))
-            result.unchanged += 1
-    return folded
+            folded[row.system_ref] = Arrival._make((0, *_merged(earlier, row, plan.blanking)[1:]))
+            plan.result.unchanged += 1
 
 
-def _merged(state: tuple[Any, ...], row: Arrival) -> tuple[Any, ...]:
-    """The state after the row: newer or equally new values, blanks left out (DECISIONS 18)."""
+def _merged(state: tuple[Any, ...], row: Arrival, blanking: frozenset[int]) -> tuple[Any, ...]:
+    """The state after the row: newer or equally new values, blanks left out that may not (DECISIONS 18)."""
     if row[1:] == state[1:]:
         return state
     known_at = state[_UPDATED_AT]
     if known_at is not None and (row.updated_at is None or row.updated_at < known_at):
         return state
-    return _filled_row(state, row)
+    return _filled_row(state, row, blanking)
 
 
-def _filled_row(state: tuple[Any, ...], row: Arrival) -> tuple[Any, ...]:
-    """The row, its blanks filled from the state."""
-    return (
-        state[0],
-        *(old if new is None or new == "" else new for old, new in zip(state[1:], row[1:], strict=True)),
-    )
+def _filled_row(state: tuple[Any, ...], row: Arrival, blanking: frozenset[int]) -> tuple[Any, ...]:
+    """The row, its blanks filled from the state, but for those that overwrite."""
+    filled = [old if new is None or new == "" else new for old, new in zip(state, row, strict=True)]
+    for place in blanking:
+        filled[place] = row[place]
+    return (state[0], *filled[1:])
 
 
 def _note_change(plan: _Plan, before: tuple[Any, ...], after: tuple[Any, ...]) -> None:

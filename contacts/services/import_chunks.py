@@ -10,7 +10,7 @@ from contacts.cleaning import Refusal, RowCleaner
 from contacts.import_files import RETURNED_COLUMNS, Layout, unescape_formula
 from contacts.importers import Importer
 from contacts.models import TicketSystem
-from contacts.repeats import KeyCount, keys_of
+from contacts.repeats import KeyCount, joined_keys, keys_of
 from contacts.row_blocks import Block, Row, Table
 from contacts.services.arrivals import ROWS_AT_ONCE
 from contacts.services.row_prints import Printer
@@ -127,8 +127,11 @@ class ImportFile:
         return count.repeated()
 
     def _keys(self, block: Block) -> list[str]:
-        position = self.layout.positions[self.importer.key]
-        return keys_of(block.column(position), is_returned=self.layout.is_returned)
+        parts = [
+            keys_of(block.column(self.layout.positions[name]), is_returned=self.layout.is_returned)
+            for name in self.importer.key_columns
+        ]
+        return parts[0] if len(parts) == 1 else joined_keys(parts)
 
     def _set_aside(self, block: Block, repeated: dict[int, int]) -> dict[int, str]:
         return {index: key for index, key in enumerate(self._keys(block)) if hash(key) in repeated}

@@ -44,6 +44,7 @@ def add_ticket_system(
     is_isolated: bool = False,
     is_matched_across: bool = True,
     ref_label: str = "System Ref",
+    blanks_overwrite: bool = False,
 ) -> TicketSystem:
     """Make a ticket system and give administrators and data protection officers every right on it.
 
@@ -58,6 +59,7 @@ def add_ticket_system(
         is_isolated=is_isolated,
         is_matched_across=is_matched_across,
         ref_label=ref_label,
+        blanks_overwrite=blanks_overwrite,
         tint=TicketSystem.objects.count() % TINTS,
     )
     system.full_clean()

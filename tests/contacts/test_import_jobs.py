@@ -206,7 +206,7 @@ def test_purchases_need_their_own_permission(client, system):
     )
     client.force_login(user)
 
-    form = upload(client, system, resource=1).context["form"]
+    form = upload(client, system, resource=2).context["form"]
 
     assert list(form.errors) == ["resource"]
 
