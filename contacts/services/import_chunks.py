@@ -1,6 +1,6 @@
 """An open file in chunks to be written: rows that are known already counted, the others read and cleaned."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from operator import itemgetter
@@ -31,6 +31,7 @@ class Chunk:
     cells: dict[int, list[str]] = field(default_factory=dict)
     prints: dict[int, str] = field(default_factory=dict)
     known: int = 0
+    columns: Collection[str] = ()  # ours that the file has: a blank elsewhere is no word of the file's
 
     @property
     def read(self) -> int:
@@ -77,21 +78,24 @@ class ImportFile:
         `shown` rows are read also when they are known. A row counts as known at the moment its chunk is made.
         """
         aside: list[tuple[str, Row]] = []
-        chunk = Chunk()
+        chunk = self._new_chunk()
         for told in self._told(aside, shown=shown):
             skip = self._take(chunk, told, skip)
             if chunk.is_full:
                 yield chunk
-                chunk = Chunk()
+                chunk = self._new_chunk()
         for _key, rows in groupby(sorted(aside, key=itemgetter(0)), key=itemgetter(0)):
             together = list(rows)
             if chunk.size and chunk.read + len(together) > ROWS_AT_ONCE:
                 yield chunk
-                chunk = Chunk()
+                chunk = self._new_chunk()
             for _, row in together:
                 skip = self._take(chunk, _Told(row), skip)
         if chunk.size:
             yield chunk
+
+    def _new_chunk(self) -> Chunk:
+        return Chunk(columns=self.layout.positions.keys())
 
     def _told(self, aside: list[tuple[str, Row]], *, shown: int) -> Iterator[_Told]:
         repeated = self._repeated()

@@ -127,13 +127,14 @@ def admit_chunk(
             actor=actor,
             job=job,
             prints=chunk.prints,
+            blanking=chunk.columns,
         )
     return _with_the_others(chunk, written)
 
 
 def assess_chunk(chunk: Chunk, *, importer: Importer, system: TicketSystem) -> Admitted:
     """What `admit_chunk` would come to, writing nothing."""
-    would: Admitted = importer.assess(chunk.rows, system=system, way_in=Origin.IMPORT)
+    would: Admitted = importer.assess(chunk.rows, system=system, way_in=Origin.IMPORT, blanking=chunk.columns)
     return _with_the_others(chunk, would)
 
 

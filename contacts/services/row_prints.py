@@ -61,6 +61,7 @@ class Printer:
             importer.kind,
             system.pk,
             system.code,
+            system.blanks_overwrite,
             [names.get(position, "") for position in columns],
             layout.is_returned,
             str(reading.zone),

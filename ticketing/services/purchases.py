@@ -69,6 +69,7 @@ def admit_purchases(
     actor: User | None = None,
     job: Job | None = None,
     prints: Mapping[int, str] = _NO_PRINTS,
+    blanking: Collection[str] = (),
 ) -> Admitted:
     """Write a system's purchases, past the same guards as its System Refs; returns counts and refusals.
 
@@ -76,8 +77,8 @@ def admit_purchases(
     new line without kind, seats, status or currency is one paid single ticket in the organisation's currency.
     A row whose System Ref is not known is rejected. The sums on the touched System Refs follow in the same
     transaction (see `refresh_sums`). Atomic per chunk, idempotent, and safe under two callers as
-    `arrivals.admit` is; `prints` are kept as there. `actor` and `job` are taken for likeness with it:
-    purchases keep no history.
+    `arrivals.admit` is; `prints` are kept as there. `actor`, `job` and `blanking` are taken for likeness with
+    it: purchases keep no history, and no blank takes a value of theirs away.
     """
     total = Admitted()
     for chunk in chunks_of(rows):
@@ -85,7 +86,9 @@ def admit_purchases(
     return total
 
 
-def assess_purchases(rows: Iterable[BoughtLine], *, system: TicketSystem, way_in: Origin) -> Admitted:
+def assess_purchases(
+    rows: Iterable[BoughtLine], *, system: TicketSystem, way_in: Origin, blanking: Collection[str] = ()
+) -> Admitted:
     """What `admit_purchases` would come to, writing nothing."""
     total = Admitted()
     for chunk in chunks_of(rows):
