@@ -7,14 +7,18 @@ texts under the source's own names, and what each means is decided by the mappin
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 ROWS_A_PAGE = 5_000
 LONGEST_CELL = 10_000  # characters; a longer one is cut, and refused when it is read
+BETWEEN_CELLS = "\x1f"  # in the text of a staged row
+LOST = "\ufffd"
 PRIMARY_NAME = "is_primary_name"  # of an account's row: whether it is its primary customer name
 
 
@@ -225,6 +229,7 @@ class Kind:
     """One connector as it is registered. `open` may raise a SourceError.
 
     `columns` are what it calls ours, for data sets whose columns are always the same: theirs -> ours.
+    `hint_of` tells what a message from the source names, as a hint to be read again; None for nothing.
     """
 
     name: str
@@ -233,6 +238,7 @@ class Kind:
     options: Sequence[Option]
     open: Callable[[Setup], Connector]
     columns: Mapping[DataSet, Mapping[str, str]] = field(default_factory=dict)
+    hint_of: Callable[[Mapping[str, Any]], str | None] | None = None
 
     @property
     def secrets(self) -> list[str]:
@@ -241,14 +247,43 @@ class Kind:
 
 
 def cell(value: object) -> str:
-    """A value of any source as text, cut where it is absurdly long; None is blank, moments in ISO form."""
+    """A value of any source as text; None is blank, moments in ISO form, whole numbers without a point.
+
+    It is cut where it is absurdly long. NUL, which no database stores, and the unit separator, which
+    stands between the cells of a staged row, become U+FFFD.
+    """
+    text = value if isinstance(value, str) else _text(value)
+    text = text[:LONGEST_CELL]
+    return text.replace("\0", LOST).replace(BETWEEN_CELLS, LOST) if _needs_mending(text) else text
+
+
+def cells(values: Iterable[object]) -> tuple[str, ...]:
+    """The values of a row as texts: what `cell` makes of each, in one go where they are plain."""
+    texts = [value if value.__class__ is str else "" if value is None else _text(value) for value in values]
+    joined = "".join(texts)
+    if len(joined) > LONGEST_CELL or _needs_mending(joined):
+        return tuple(map(cell, texts))
+    return tuple(texts)
+
+
+def _needs_mending(text: str) -> bool:
+    return "\0" in text or BETWEEN_CELLS in text
+
+
+def _text(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        return value[:LONGEST_CELL]
+        return str(value)
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, Decimal):
+        return f"{value:f}"
     if isinstance(value, bytes | bytearray | memoryview):
         return bytes(value[:LONGEST_CELL]).decode("utf-8", "replace")
+    if isinstance(value, dict | list):
+        return json.dumps(value, ensure_ascii=False, default=str)
     written = getattr(value, "isoformat", None)
-    return str(written() if written else value)[:LONGEST_CELL]
+    return str(written() if written else value)

@@ -1,6 +1,6 @@
 """What tells one database from all others, however it is addressed; asked of sources and of our own alike."""
 
-from pathlib import Path
+import os
 
 # The server's start is known to the microsecond; of two servers on one machine the ports differ.
 POSTGRES_FINGERPRINT = (
@@ -10,5 +10,9 @@ POSTGRES_FINGERPRINT = (
 
 
 def sqlite_fingerprint(path: str) -> str:
-    """Of a database in a file."""
-    return f"sqlite:{Path(path).resolve()}"
+    """Of a database in a file, by whatever name or link it is opened."""
+    try:
+        found = os.stat(path)
+    except OSError:
+        return f"sqlite:{os.path.realpath(path)}"
+    return f"sqlite:{found.st_dev}:{found.st_ino}"
