@@ -38,7 +38,10 @@ class Table(Protocol):
 
     header: list[str]
     size: int
-    has_unique_keys: bool  # whether it is known that no key stands twice
+
+    @property
+    def has_unique_keys(self) -> bool:
+        """Whether it is known that no key stands twice."""
 
     def rows(self) -> Iterator[Row]:
         """Each row that is not blank, with the line it begins on (the header being 1); or why it is none."""

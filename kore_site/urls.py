@@ -6,12 +6,14 @@ from django.views.generic import RedirectView
 
 from contacts import views
 from kore_site import health
+from ticketing import views as ticketing_views
 
 urlpatterns = [
     path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
     path("admin/", admin.site.urls),
     path("contact/<int:group_id>/", views.contact, name="contact"),
     path("contact/<int:group_id>/primary/", views.choose_primary_by_hand, name="choose_primary"),
+    path("hints/<str:hook_key>/", ticketing_views.hint, name="source_hint"),
     path("healthz/", health.web, name="healthz"),
     path("healthz/tasks/", health.tasks, name="healthz_tasks"),
 ]

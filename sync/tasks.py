@@ -10,6 +10,7 @@ from contacts.permissions import CLUSTER_USER
 from contacts.tasks import resume_jobs
 from sync.models import NightRun
 from sync.services import run_night as nights
+from ticketing.tasks import look_after_pulls
 
 logger = logging.getLogger(__name__)
 
@@ -36,6 +37,7 @@ def go_on() -> str:
 
 
 def take_up() -> str:
-    """Go on with imports and nights that a killed process left behind; by schedule."""
+    """Go on with imports, pulls and nights that a killed process left behind; by schedule."""
     resume_jobs()
+    look_after_pulls()
     return run_night() if nights.is_cut_off() else "Nothing was cut off."

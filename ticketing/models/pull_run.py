@@ -99,7 +99,10 @@ class StagedRow(models.Model):
     cells = models.TextField()
 
     class Meta:
-        indexes = [models.Index(fields=["run", "lot", "id"], name="staged_rows_of_a_run")]
+        indexes = [
+            models.Index(fields=["run", "lot", "id"], name="staged_rows_of_a_run"),
+            models.Index(fields=["run", "lot", "key"], name="staged_rows_by_key"),
+        ]
 
     def __str__(self) -> str:
         return f"staged row {self.pk}"

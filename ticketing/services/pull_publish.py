@@ -1,0 +1,121 @@
+"""Publish: what is staged becomes System Refs, related names, purchases, history and queue objects."""
+
+from collections.abc import Mapping, Sequence
+
+from contacts.services.departures import mark_back
+from django.db import transaction
+from django.db.models import QuerySet
+
+from contacts.cleaning import Refusal
+from contacts.models import SystemRef
+from contacts.models.history import Origin
+from contacts.services.import_chunks import Chunk, ImportFile, printable
+from contacts.services.imports import admit_chunk, read_table, reason_of
+from ticketing.connectors.base import DataSet
+from ticketing.models import PullRun, StagedRow, WaitingRow
+from ticketing.services.pull_apply import options_of
+from ticketing.services.pull_counts import add_counts
+from ticketing.services.pull_download import Clock
+from ticketing.services.staging import Lot, StagingArea
+
+_VALUE, _REASON = 200, 300
+
+
+def publish(run: PullRun, *, clock: Clock) -> None:
+    """Write what is staged, chunk by chunk: rows, counts and what is left are one transaction each.
+
+    Cut off anywhere, what is left goes on. Rows that cannot be taken wait, whole and with the reason, to be
+    tried again; rows that were taken wait no more. Accounts that come are at the source again.
+    """
+    area = StagingArea(run)
+    for lot in area.lots:
+        file = read_table(
+            area.table(lot),
+            importer=lot.importer,
+            system=run.connection.system,
+            options=options_of(run, lot),
+            now=run.started_at,
+            way_in=Origin.PULL,
+        )
+        for chunk in file.chunks():
+            with transaction.atomic():
+                _publish_chunk(run, area, lot, file, chunk)
+                run.done += chunk.size
+                run.worked_at = clock()
+                run.save(update_fields=["counts", "done", "worked_at"])
+
+
+def _publish_chunk(run: PullRun, area: StagingArea, lot: Lot, file: ImportFile, chunk: Chunk) -> None:
+    system = run.connection.system
+    written = admit_chunk(
+        chunk,
+        importer=file.importer,
+        system=system,
+        now=run.started_at,
+        actor=run.by,
+        way_in=Origin.PULL,
+    )
+    keys = _keys(chunk)
+    fresh = _let_wait(run, lot, chunk, written.refusals, keys)
+    _wait_no_more(run, lot, keys, refused={refusal.line for refusal in written.refusals})
+    if lot.taken_as is DataSet.ACCOUNTS:
+        came = SystemRef.objects.filter(system=system, system_ref__in=keys.values(), gone__isnull=False)
+        mark_back(list(came.values_list("pk", flat=True)), now=run.started_at)
+    area.drop(list(chunk.cells))
+    counts = {**written.counts, "rejected": fresh[False], "held": fresh[True]}
+    add_counts(run, **counts)
+
+
+def _keys(chunk: Chunk) -> dict[int, str]:
+    """The key of each row of the chunk that was read, by its number."""
+    found = StagedRow.objects.filter(pk__in=list(chunk.cells))
+    return dict(found.values_list("pk", "key"))
+
+
+def _let_wait(
+    run: PullRun,
+    lot: Lot,
+    chunk: Chunk,
+    refusals: Sequence[Refusal],
+    keys: Mapping[int, str],
+) -> dict[bool, int]:
+    """Keep the refused rows; returns how many were refused for the first time, by whether they are held."""
+    rows = {keys[refusal.line]: _waiting(run, lot, chunk, refusal, keys) for refusal in refusals}
+    standing = (
+        set(_waiting_of(run, lot).filter(key__in=rows).values_list("key", flat=True)) if rows else set()
+    )
+    WaitingRow.objects.bulk_create(
+        rows.values(),
+        update_conflicts=True,
+        unique_fields=["connection", "data_set", "key"],
+        update_fields=["row", "column", "value", "reason", "is_held", "tried_at"],
+        batch_size=500,
+    )
+    fresh = [row.is_held for key, row in rows.items() if key not in standing]
+    return {True: sum(fresh), False: len(fresh) - sum(fresh)}
+
+
+def _waiting(run: PullRun, lot: Lot, chunk: Chunk, refusal: Refusal, keys: Mapping[int, str]) -> WaitingRow:
+    return WaitingRow(
+        connection=run.connection,
+        data_set=lot.told_as.value,
+        key=keys[refusal.line],
+        row=dict(zip(lot.columns, map(printable, chunk.cells[refusal.line]), strict=True)),
+        column=refusal.column,
+        value=printable(refusal.value)[:_VALUE],
+        reason=reason_of(refusal)[:_REASON],
+        is_held=refusal.is_held,
+        since=run.started_at,
+        tried_at=run.started_at,
+        run=run,
+    )
+
+
+def _wait_no_more(run: PullRun, lot: Lot, keys: Mapping[int, str], *, refused: set[int]) -> None:
+    waiting = _waiting_of(run, lot)
+    if waiting.exists():
+        waiting.filter(key__in=[key for line, key in keys.items() if line not in refused]).delete()
+
+
+def _waiting_of(run: PullRun, lot: Lot) -> QuerySet[WaitingRow]:
+    return WaitingRow.objects.filter(connection=run.connection, data_set=lot.told_as.value)

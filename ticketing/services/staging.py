@@ -1,0 +1,275 @@
+"""The staging area: rows as they came, in lots of one data set and the same columns; read again as tables."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from django.db.models import Count, Q, QuerySet
+
+from contacts.bulk import insert_rows
+from contacts.import_files import BadMap, Layout, lay_out
+from contacts.importers import IMPORTERS, Importer
+from contacts.row_blocks import Block, FileRefused, Row
+from ticketing.connectors import KINDS
+from ticketing.connectors.base import PRIMARY_NAME, ChangedSchema, DataSet, Listed, Page
+from ticketing.models import PullRun, SourceConnection, StagedRow
+
+BETWEEN = "\x1f"  # cells; connectors let none through that holds one (base.cell)
+ROWS_OF_A_BLOCK = 5_000
+OTHERS = "others"  # rows of accounts that are not their primary customer name
+NUMBERS = "numbers"  # the full list of accounts: cells hold what one was merged into, or ERASED
+ERASED = "\x1ferased"
+
+_JOBS = {
+    DataSet.ACCOUNTS: "import_system_refs",
+    DataSet.NAMES: "import_related_names",
+    DataSet.PURCHASES: "import_purchases",
+}
+_NO = frozenset(("", "0", "false", "f", "no", "n"))
+
+
+def importer_of(data_set: DataSet) -> Importer:
+    """What takes the rows of a data set: the same as takes its files."""
+    return IMPORTERS[_JOBS[data_set]]
+
+
+def column_map_of(connection: SourceConnection, data_set: DataSet) -> dict[str, str]:
+    """Their column -> ours, or a blank for one to leave out: the connector's own words, then the mapping."""
+    usual = KINDS[connection.connector].columns.get(data_set, {})
+    return {**usual, **connection.mapping.get(data_set.value, {})}
+
+
+@dataclass(frozen=True)
+class Lot:
+    """Rows of one data set with the same columns. `name` is that data set's, or OTHERS, and a number."""
+
+    name: str
+    columns: tuple[str, ...]
+
+    @property
+    def is_others(self) -> bool:
+        """Whether they are related names that came among the accounts."""
+        return self.name.startswith(OTHERS)
+
+    @property
+    def told_as(self) -> DataSet:
+        """The data set whose mapping their columns follow."""
+        return DataSet.ACCOUNTS if self.is_others else DataSet(self.name.partition(".")[0])
+
+    @property
+    def taken_as(self) -> DataSet:
+        """What they are to us."""
+        return DataSet.NAMES if self.is_others else self.told_as
+
+    @property
+    def importer(self) -> Importer:
+        """What takes them."""
+        return importer_of(self.taken_as)
+
+    def column_map(self, connection: SourceConnection) -> dict[str, str]:
+        """Their column -> ours, as far as this lot's importer knows ours."""
+        known = set(self.importer.column_names)
+        told = column_map_of(connection, self.told_as)
+        return {theirs: ours for theirs, ours in told.items() if ours in known}
+
+    def header(self, connection: SourceConnection) -> list[str]:
+        """The columns as a table's header: those left out, and those that are nothing to us, have no name."""
+        told = column_map_of(connection, self.told_as)
+        known = {_bare(name) for name in self.importer.column_names}
+        return [
+            name if told.get(name) or (name not in told and _bare(name) in known) else ""
+            for name in self.columns
+        ]
+
+    def layout(self, connection: SourceConnection) -> Layout:
+        """Where our columns stand in it. Raises ChangedSchema, naming what is missing."""
+        try:
+            return lay_out(
+                self.header(connection),
+                ours=self.importer.column_names,
+                required=self.importer.required,
+                column_map=self.column_map(connection),
+            )
+        except (BadMap, FileRefused) as error:
+            raise ChangedSchema(
+                f"The columns of the {self.told_as} do not fit the mapping: {error}",
+                advice=f"The source gives {', '.join(self.columns)[:500]}. Correct the query or the mapping.",
+            ) from None
+
+
+class StagingArea:
+    """What one run has staged. Pages go in; lots come out as tables."""
+
+    def __init__(self, run: PullRun) -> None:
+        self._run = run
+        self._connection = run.connection
+
+    @property
+    def lots(self) -> list[Lot]:
+        """The lots in the order in which they are to be published: accounts before what hangs on them."""
+        order = [DataSet.ACCOUNTS.value, OTHERS, DataSet.NAMES.value, DataSet.PURCHASES.value]
+        found = [Lot(name, tuple(columns)) for name, columns in self._run.columns.items()]
+        return sorted(found, key=lambda lot: (order.index(lot.name.partition(".")[0]), lot.name))
+
+    def add(self, data_set: DataSet, page: Page) -> None:
+        """Stage a page; call it in the transaction that keeps where the download goes on.
+
+        Notes a new lot on the run, which the caller saves. Raises ChangedSchema for columns that do not fit.
+        """
+        if not page.rows:
+            return
+        if data_set is DataSet.ACCOUNTS and (place := self._primary_name_at(page)) is not None:
+            mine = [row for row in page.rows if row[place].strip().lower() not in _NO]
+            others = [row for row in page.rows if row[place].strip().lower() in _NO]
+            self._add(data_set.value, page.columns, mine)
+            self._add(OTHERS, page.columns, others)
+        else:
+            self._add(data_set.value, page.columns, page.rows)
+
+    def add_numbers(self, listed: Sequence[Listed]) -> None:
+        """Stage a part of the full list of accounts."""
+        insert_rows(
+            StagedRow,
+            ("run", "lot", "key", "cells"),
+            (
+                (
+                    self._run.pk,
+                    NUMBERS,
+                    _storable(one.number.strip()),
+                    ERASED if one.is_erased else one.merged_into,
+                )
+                for one in listed
+            ),
+        )
+
+    def staged_keys(self, data_set: DataSet) -> QuerySet:
+        """The keys of the rows of a data set that came in this run, for a subquery."""
+        mine = Q(lot__startswith=f"{data_set.value}.")
+        if data_set is DataSet.ACCOUNTS:
+            mine |= Q(lot__startswith=f"{OTHERS}.")
+        return StagedRow.objects.filter(mine, run=self._run).values("key")
+
+    def table(self, lot: Lot) -> "StagedTable":
+        """The lot's rows that are still to be taken, as a table."""
+        return StagedTable(self._run, lot, lot.header(self._connection))
+
+    def rows_left(self) -> int:
+        """How many rows are staged."""
+        return StagedRow.objects.filter(run=self._run).exclude(lot=NUMBERS).count()
+
+    def drop(self, ids: Sequence[int]) -> None:
+        """Forget rows that were taken, or that say nothing new."""
+        if ids:
+            StagedRow.objects.filter(pk__in=ids)._raw_delete(using=StagedRow.objects.db)  # noqa: SLF001
+
+    def clear(self, lot: str = "") -> None:
+        """Forget everything that this run staged, or one lot: personal data, which nobody needs any more."""
+        staged = StagedRow.objects.filter(run=self._run, **({"lot": lot} if lot else {}))
+        staged._raw_delete(using=StagedRow.objects.db)  # noqa: SLF001
+
+    def _add(self, prefix: str, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> None:
+        if not rows:
+            return
+        lot = self._lot(prefix, columns)
+        key_of = self._key_of(lot)
+        insert_rows(
+            StagedRow,
+            ("run", "lot", "key", "cells"),
+            ((self._run.pk, lot.name, key_of(row), _storable(BETWEEN.join(row))) for row in rows),
+        )
+
+    def _lot(self, prefix: str, columns: tuple[str, ...]) -> Lot:
+        known: Mapping[str, Sequence[str]] = self._run.columns
+        of_set = {name: given for name, given in known.items() if name.partition(".")[0] == prefix}
+        for name, given in of_set.items():
+            if tuple(given) == columns:
+                return Lot(name, columns)
+        lot = Lot(f"{prefix}.{len(of_set)}", columns)
+        lot.layout(self._connection)
+        self._run.columns = {**known, lot.name: list(columns)}
+        return lot
+
+    def _key_of(self, lot: Lot) -> Callable[[Sequence[str]], str]:
+        positions = lot.layout(self._connection).positions
+        first, *more = (positions[name] for name in lot.importer.key_columns)
+        if not more:
+            return lambda row: _storable(row[first].strip())
+        places = (first, *more)
+        return lambda row: _storable(BETWEEN.join(row[place].strip() for place in places))
+
+    def _primary_name_at(self, page: Page) -> int | None:
+        told = column_map_of(self._connection, DataSet.ACCOUNTS)
+        for place, name in enumerate(page.columns):
+            if told.get(name) == PRIMARY_NAME or (name not in told and _bare(name) == _bare(PRIMARY_NAME)):
+                return place
+        return None
+
+
+class StagedBlock:
+    """Some staged rows, as a Block; the line of a row is its number in the staging area."""
+
+    def __init__(self, rows: Sequence[tuple[int, str]]) -> None:
+        self.ids = [number for number, _cells in rows]
+        self._cells = [cells for _number, cells in rows]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def row(self, index: int) -> Row | None:
+        return self.ids[index], self._cells[index].split(BETWEEN)
+
+    def texts(self) -> Sequence[bytes | None]:
+        return [cells.encode() for cells in self._cells]
+
+    def column(self, position: int) -> list[str]:
+        return [cells.split(BETWEEN, position + 1)[position] for cells in self._cells]
+
+
+class StagedTable:
+    """A lot as a Table: what is still to be taken of it, in the order it came."""
+
+    def __init__(self, run: PullRun, lot: Lot, header: list[str]) -> None:
+        self.header = header
+        self._staged = StagedRow.objects.filter(run=run, lot=lot.name)
+        self.size = 0
+        self._done = 0
+
+    @property
+    def has_unique_keys(self) -> bool:
+        """Whether no key stands twice among what is left; asked of the database."""
+        keys = self._staged.order_by().values("key").annotate(times=Count("pk"))
+        return not keys.filter(times__gt=1).exists()
+
+    def blocks(self, columns: Sequence[int]) -> Iterator[Block]:
+        """Blocks of what is left; rows that are dropped behind the reader's back do no harm."""
+        for block in self.staged_blocks():
+            self._done += len(block)
+            yield block
+
+    def staged_blocks(self) -> Iterator[StagedBlock]:
+        """The same, with the numbers of the rows."""
+        last = 0
+        while rows := list(self._next(last)):
+            last = rows[-1][0]
+            yield StagedBlock(rows)
+
+    def rows(self) -> Iterator[Row]:
+        for block in self.blocks(()):
+            for index in range(len(block)):
+                if (row := block.row(index)) is not None:
+                    yield row
+
+    def position(self) -> int:
+        return self._done
+
+    def _next(self, last: int) -> Iterator[tuple[int, str]]:
+        rows = self._staged.filter(pk__gt=last).order_by("pk").values_list("pk", "cells")
+        return iter(rows[:ROWS_OF_A_BLOCK])
+
+
+def _storable(text: str) -> str:
+    """The text without what no database stores: half characters become marks of loss."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _bare(name: str) -> str:
+    return name.replace("_", "").replace("-", "").replace(" ", "").lower()
