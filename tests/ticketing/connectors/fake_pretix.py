@@ -3,7 +3,7 @@
 It answers as pretix 2026.8.0 was seen to; `make verify-pretix` shows the same with the real one.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -205,20 +205,14 @@ class FakePretix:
 
 def _event(name: str, *, zone: str = "UTC", currency: str = "") -> Json:
     starts_at = "2026-05-01T22:30:00Z"  # the second of May in Berlin
-    return {
-        "name": {"de": f"{name} (de)", "en": name},
-        "date_from": starts_at,
-        "timezone": zone,
-        "currency": currency,
-    }
+    names = {"de": f"{name} (de)", "en": name}
+    return {"name": names, "date_from": starts_at, "timezone": zone, "currency": currency}
 
 
 @contextmanager
-def fake_pretix(
-    customers: list[Json] | None = None, orders: list[Json] | None = None
-) -> Iterator[FakePretix]:
+def fake_pretix(customers: Iterable[Json] = (), orders: Iterable[Json] = ()) -> Iterator[FakePretix]:
     """A pretix that runs while the block does."""
-    fake = FakePretix(customers=customers or [], orders=orders or [])
+    fake = FakePretix(customers=list(customers), orders=list(orders))
     with web_server(fake.reply_to) as server:
         fake.address, fake.server = server.address, server
         yield fake

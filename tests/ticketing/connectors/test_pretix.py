@@ -94,20 +94,17 @@ def test_only_what_changed_in_the_window_comes():
     with fake_pretix(customers, orders) as source:
         connector = source.open()
 
-        assert _numbers(_rows(connector, ACCOUNTS, since=at(40), overlap=600)) == [
-            "C2",
-            "O-cup-B2",
-            "O-cup-C3",
-        ]
+        accounts = _numbers(_rows(connector, ACCOUNTS, since=at(40), overlap=600))
+
+        assert accounts == ["C2", "O-cup-B2", "O-cup-C3"]
         assert _numbers(_rows(connector, NAMES, since=at(31))) == ["O-cup-C3"]
 
 
 @pytest.mark.parametrize("data_set", [ACCOUNTS, PURCHASES])
 def test_cut_off_behind_any_page_it_goes_on_there(data_set):
     customers = [customer(f"C{number:03}") for number in range(120)]
-    orders = [
-        order(f"A{number}", minute=number, customer=[None, "C001"][number % 2]) for number in range(120)
-    ]
+    whose = [None, "C001"]
+    orders = [order(f"A{number}", minute=number, customer=whose[number % 2]) for number in range(120)]
     with fake_pretix(customers, orders) as source:
         pages = list(source.open().changed(data_set, since="", resume="", overlap=0))
         everything = {row for page in pages for row in page.rows}
@@ -116,7 +113,7 @@ def test_cut_off_behind_any_page_it_goes_on_there(data_set):
             before = {row for page in pages[: place + 1] for row in page.rows}
             rest = _rows(source.open(), data_set, resume=pages[place].resume)
             assert before | set(rest) == everything
-            assert len(rest) < len(everything)
+            assert len(set(rest)) < len(everything)
 
 
 def test_no_order_is_passed_over_when_others_change_while_they_are_read():
@@ -247,7 +244,6 @@ def test_what_pretix_does_not_know_is_no_account():
     assert found == [None, None, None, None]
 
 
-@pytest.mark.req("R-MDB-29")
 def test_a_customer_is_written_and_read_again():
     with fake_pretix([customer("C1", name=("Ada", "Adams"))]) as source:
         connector = source.open()

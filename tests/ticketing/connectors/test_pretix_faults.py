@@ -46,9 +46,8 @@ def _read(connector, data_set=DataSet.ACCOUNTS, *, since="", resume=""):
 )
 @pytest.mark.req("R-MDB-1")
 def test_a_fault_in_the_middle_loses_nothing(fault):
-    with fake_pretix(
-        [customer("C1")], [order(f"A{number:03}", minute=number) for number in range(120)]
-    ) as source:
+    orders = [order(f"A{number:03}", minute=number) for number in range(120)]
+    with fake_pretix([customer("C1")], orders) as source:
         source.faults = [(f"modified_since={at(49)[:10]}", fault)]  # the second page of the orders
 
         before, error = _read(source.open())
