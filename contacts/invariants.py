@@ -62,6 +62,17 @@ INVARIANTS: Sequence[Invariant] = (
         ),
     ),
     Invariant(
+        "no primary is gone at its source while another System Ref of its Contact stands",
+        rows_of(
+            """SELECT p.contact_id FROM contacts_goneref g
+            JOIN contacts_mapping p ON p.system_ref_id = g.system_ref_id AND p.is_primary
+            WHERE EXISTS (SELECT 1 FROM contacts_mapping o
+                LEFT JOIN contacts_goneref also ON also.system_ref_id = o.system_ref_id
+                WHERE o.contact_id = p.contact_id AND also.system_ref_id IS NULL) ORDER BY p.contact_id""",
+            "GroupID {0}",
+        ),
+    ),
+    Invariant(
         "the last move of a System Ref says where it is",
         rows_of(
             """SELECT m.system_ref_id FROM contacts_mapping m

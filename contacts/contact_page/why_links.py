@@ -14,6 +14,7 @@ from contacts.grouping.records import Guard
 from contacts.grouping.rules import MUST, NEVER_REACHED
 from contacts.model_words import level_in_words
 from contacts.models import GroupDecision, Link, ModelVersion, SystemRef
+from contacts.models.group_decision import MERGED_AT_SOURCE
 from contacts.services.matching_rules import RulesInForce
 
 # The fields of a System Ref behind each comparison of the engine.
@@ -193,6 +194,8 @@ def in_words(link: Link, *, rules: RulesInForce, hides: bool = False) -> str:
 def _decided(decision: GroupDecision | None) -> str:
     if decision is None:
         return ""
+    if decision.author is None and decision.reason == MERGED_AT_SOURCE:
+        return "Their system merged the one account into the other."
     who = (decision.author.get_full_name() or decision.author.username) if decision.author else "Someone"
     return f"{who} said that they belong together.{f' “{decision.reason}”' if decision.reason else ''}"
 

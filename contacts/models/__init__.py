@@ -3,6 +3,7 @@
 from contacts.models.business_unit import BusinessUnit
 from contacts.models.contact import Contact, GroupAlias
 from contacts.models.golden_pin import GoldenPin
+from contacts.models.gone_ref import GoneRef
 from contacts.models.group_decision import GroupDecision
 from contacts.models.grouping_run import GroupingRun
 from contacts.models.grouping_state import AppliedDecision, GroupedRef, PendingRef
@@ -33,6 +34,7 @@ __all__ = [
     "Contact",
     "FieldChange",
     "GoldenPin",
+    "GoneRef",
     "GroupAlias",
     "GroupDecision",
     "GroupedRef",

@@ -5,6 +5,8 @@ from django.db.models import F, Q
 
 from contacts.permissions import SystemRight, systems_with
 
+MERGED_AT_SOURCE = "merged at its source"  # the reason of a decision that nobody made: it has no author
+
 
 class GroupDecisionQuerySet(models.QuerySet):
     def visible_to(self, user, right: SystemRight = SystemRight.VIEW) -> "GroupDecisionQuerySet":

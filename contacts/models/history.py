@@ -15,6 +15,9 @@ class Origin(models.TextChoices):
     CRM = "crm", "CRM"
 
 
+AT_SOURCE = "at_source"  # the field of a change that says how a ref stands at its source
+
+
 class FieldChangeQuerySet(models.QuerySet):
     def visible_to(self, user, right: SystemRight = SystemRight.VIEW) -> "FieldChangeQuerySet":
         """Changes of refs whose system the user holds the right on."""

@@ -62,6 +62,7 @@ class Move(models.Model):
         PRIMARY_BY_HAND = "hand_choice", "primary chosen by hand"
         PRIMARY_LEFT = "left", "primary left to the rules"
         PRIMARY_BY_RULE = "rule", "primary chosen by a rule"
+        PRIMARY_GONE = "gone", "primary gone at its source"
 
     system_ref = models.ForeignKey("contacts.SystemRef", on_delete=models.CASCADE, related_name="moves")
     from_group = models.BigIntegerField(null=True, blank=True)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import reduce
 from operator import and_, or_
+from typing import TYPE_CHECKING
 
 from django.db import models
 from django.db.models import F, Q, Value
@@ -13,6 +14,9 @@ from contacts.models.person_details import PersonDetails
 from contacts.models.ticket_system import TicketSystem
 from contacts.permissions import SystemRight, sees_every_system, systems_with
 from contacts.search_words import Word, words
+
+if TYPE_CHECKING:
+    from contacts.models.gone_ref import GoneRef
 
 PHONE_PUNCTUATION = (" ", "-", "(", ")", "+", ".", "/")
 _SEARCHED_AS_WRITTEN = (
@@ -83,6 +87,10 @@ class SystemRefQuerySet(models.QuerySet):
         """Refs that no run has placed into a Contact yet."""
         return self.filter(mapping=None)
 
+    def standing(self) -> "SystemRefQuerySet":
+        """Refs that are not gone at their source, as far as is known."""
+        return self.filter(gone=None)
+
     def first_found(self) -> "SystemRefQuerySet":
         """In the order that makes a ref the primary one (PRODUCT.md, "Golden record"; R-MDB-7, 8)."""
         return self.order_by(
@@ -135,3 +143,13 @@ class SystemRef(PersonDetails):
 
     def __str__(self) -> str:
         return f"{self.system.code} {self.system_ref}"
+
+    @property
+    def departure(self) -> "GoneRef | None":
+        """How it is gone at its source; None while it stands there, as far as is known."""
+        return getattr(self, "gone", None)
+
+    @property
+    def why_unchangeable(self) -> str:
+        """Why nothing can be changed at its source, as a sentence; blank where nothing is in the way."""
+        return self.departure.why_unchangeable if self.departure else ""

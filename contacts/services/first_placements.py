@@ -14,6 +14,7 @@ from contacts.models.mapping import PrimaryBy
 from contacts.models.person_details import DETAIL_FIELDS
 from contacts.services.changes import record_changes
 from contacts.services.golden import FACTS_AND_DETAILS, REF_COLUMNS
+from contacts.services.gone_leads import hand_on_leads
 from contacts.survivorship_tables import PIN_SCHEMA, golden_table
 
 # A transaction holds its refs against editing: a few seconds at night, but on SQLite it holds everyone.
@@ -48,6 +49,7 @@ def write_first_placements(placements: pa.Table, *, run: GroupingRun | None, now
     members = pa.table({"contact_id": contact_id, "ref_id": ref_id, "is_primary": is_primary})
     _insert_contacts(golden_table(members, refs, _NO_PINS, threads=settings.GROUPING_THREADS), now=now)
     _record_moves(ref_id, contact_id, is_primary, run=run, now=now)
+    hand_on_leads(contact_ids.to_pylist(), now=now)
     record_changes(contact_ids.to_pylist(), now=now)
     return waiting
 

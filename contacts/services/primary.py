@@ -91,6 +91,8 @@ def choose_primary(contact: Contact, ref: SystemRef, *, by: User, now: datetime)
     leader = _leader(contact, ref, by=by)
     if leader.pk == ref.pk and leader.primary_by == PrimaryBy.HAND:
         return False
+    if ref.departure and SystemRef.objects.of(contact).standing().exists():
+        raise CannotChoosePrimary("This account is gone at its source; one that stands there leads.")
     if leader.pk == ref.pk:
         _mark(leader, PrimaryBy.HAND, cause=Move.Cause.PRIMARY_BY_HAND, by=by, now=now)
         return True

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from contacts.models import PrimaryRule
 
 Kind = PrimaryRule.Kind
+BY_STANDING = -1  # decided by no rule: the primary is gone at its source, and the other stands
 
 
 @dataclass(frozen=True)
@@ -22,18 +23,22 @@ def preferred(rules: Sequence[GivenRule], *, contacts: str = "") -> str:
     """SQL for the Contacts whose primary these rules would not choose, as rows of a subquery.
 
     Columns: contact_id, was_id (the primary), ref_id (which should lead), decided_by (the place of the
-    deciding rule in `rules`, from 0), is_by_hand (a person chose the primary: leave it).
+    deciding rule in `rules`, from 0, or BY_STANDING), is_by_hand (a person chose the primary: leave it).
 
-    A ref is preferred only where a rule tells it from the present primary; the first that does decides. Of
-    several that are preferred alike, the first found leads. So without a difference nothing switches, and
-    asking again after the switch finds nothing. It begins with the refs that lead nothing, which are few:
-    most Contacts have one ref. `contacts`: SQL that limits it to some of them, with `o.contact_id`.
+    Before all rules a ref that stands is preferred to one that is gone at its source, and never the other way
+    round; without rules that alone decides. Otherwise a ref is preferred only where a rule tells it from the
+    present primary; the first that does decides. Of several that are preferred alike, the first found leads.
+    So without a difference nothing switches, and asking again after the switch finds nothing. It begins with
+    the refs that lead nothing, which are few: most Contacts have one ref. `contacts`: SQL that limits it to
+    some of them, with `o.contact_id`.
     """
-    clauses = [_clause(rule) for rule in rules]
+    clauses = [_STANDING, *(_clause(rule) for rule in rules)]
     is_better = "FALSE"
     for clause in reversed(clauses):
         is_better = f"({clause.better} OR ({clause.same} AND {is_better}))"
-    decided = " ".join(f"WHEN {clause.better} THEN {place}" for place, clause in enumerate(clauses))
+    decided = " ".join(
+        f"WHEN {clause.better} THEN {place}" for place, clause in enumerate(clauses, start=BY_STANDING)
+    )
     order = ", ".join(clause.order for clause in clauses)
     return f"""
 SELECT contact_id, was_id, ref_id, decided_by, is_by_hand FROM (
@@ -46,6 +51,8 @@ SELECT contact_id, was_id, ref_id, decided_by, is_by_hand FROM (
     JOIN contacts_systemref other ON other.id = o.system_ref_id
     JOIN contacts_systemref mine ON mine.id = p.system_ref_id
     JOIN contacts_ticketsystem source ON source.id = other.system_id
+    LEFT JOIN contacts_goneref other_gone ON other_gone.system_ref_id = other.id
+    LEFT JOIN contacts_goneref mine_gone ON mine_gone.system_ref_id = mine.id
     WHERE NOT o.is_primary {contacts} AND {is_better}
 ) candidate WHERE place = 1"""
 
@@ -57,6 +64,13 @@ class _Clause:
     better: str
     same: str
     order: str
+
+
+_STANDING = _Clause(
+    better="(other_gone.system_ref_id IS NULL AND mine_gone.system_ref_id IS NOT NULL)",
+    same="(other_gone.system_ref_id IS NULL) = (mine_gone.system_ref_id IS NULL)",
+    order="CASE WHEN other_gone.system_ref_id IS NULL THEN 0 ELSE 1 END",
+)
 
 
 def _clause(rule: GivenRule) -> _Clause:

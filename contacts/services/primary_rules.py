@@ -175,7 +175,8 @@ def _contacts_to_change(rules: Sequence[GivenRule]) -> list[int]:
         return []
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT contact_id FROM ({preferred(rules)}) chosen WHERE NOT is_by_hand ORDER BY contact_id"
+            f"SELECT contact_id FROM ({preferred(rules)}) chosen"
+            " WHERE NOT is_by_hand AND decided_by >= 0 ORDER BY contact_id"
         )
         return [row[0] for row in cursor.fetchall()]
 
@@ -188,7 +189,7 @@ def _switches(contact_ids: Sequence[int], rules: Sequence[GivenRule]) -> Iterato
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT contact_id, was_id, ref_id, decided_by"
-            f" FROM ({limited}) chosen WHERE NOT is_by_hand ORDER BY contact_id"
+            f" FROM ({limited}) chosen WHERE NOT is_by_hand AND decided_by >= 0 ORDER BY contact_id"
         )
         for contact_id, was_id, ref_id, decided_by in cursor.fetchall():
             yield Switch(contact_id, was_id, ref_id, rules[decided_by].rule_id)
@@ -228,6 +229,6 @@ _COUNTED = """
 SELECT contact_id, was_id, ref_id, decided_by, is_by_hand, total, nth FROM (
     SELECT chosen.*, count(*) OVER (PARTITION BY decided_by, is_by_hand) AS total,
         row_number() OVER (PARTITION BY decided_by, is_by_hand ORDER BY contact_id) AS nth
-    FROM ({}) chosen
+    FROM ({}) chosen WHERE decided_by >= 0
 ) counted WHERE nth <= %s ORDER BY decided_by, contact_id
 """

@@ -15,6 +15,7 @@ from contacts.models.mapping import PrimaryBy
 from contacts.models.person_details import DETAIL_FIELDS
 from contacts.services.changes import record_changes
 from contacts.services.golden import golden_rows, refresh_golden
+from contacts.services.gone_leads import hand_on_leads
 from contacts.services.group_aliases import lead_on
 
 _MOVE_FIELDS = (
@@ -82,6 +83,7 @@ def write_changes(
     Contact.objects.filter(pk__in=gone).delete()
     touched = {p.to for p in changed} | {p.member.contact_id for p in changed if p.member.contact_id}
     refresh_golden(touched - gone - set(made), now=now)
+    hand_on_leads(sorted(touched - gone), now=now)
     record_changes(touched, now=now)
     return waiting
 

@@ -58,9 +58,10 @@ def _hand_on_the_lead(ref_ids: Collection[int], *, now: datetime) -> None:
     leaving = Mapping.objects.filter(pk__in=ref_ids, is_primary=True)
     leaders = dict(leaving.values_list("contact_id", "pk"))
     heirs: dict[int, int] = {}
-    staying = SystemRef.objects.filter(mapping__contact__in=leaders).exclude(pk__in=ref_ids)
-    for contact_id, ref_id in staying.first_found().values_list("mapping__contact_id", "pk"):
-        heirs.setdefault(contact_id, ref_id)
+    staying = SystemRef.objects.filter(mapping__contact__in=leaders).exclude(pk__in=ref_ids).first_found()
+    for those in (staying.standing(), staying):  # one that is gone at its source only where nothing stands
+        for contact_id, ref_id in those.values_list("mapping__contact_id", "pk"):
+            heirs.setdefault(contact_id, ref_id)
     switch_primaries(
         [Switch(contact_id, leaders[contact_id], ref_id) for contact_id, ref_id in sorted(heirs.items())],
         primary_by=PrimaryBy.FIRST_FOUND,
