@@ -12,11 +12,13 @@ from django.utils.safestring import SafeString
 
 from contacts.admin_access import VisibleSystemFilter, organisation_of
 from contacts.admin_files import ExportingAdmin
-from contacts.models import Job, Organisation, SystemRef
+from contacts.models import Job, Organisation, RelatedName, SystemRef
 from contacts.models.person_details import DETAIL_FIELDS, name_of
 from contacts.models.system_ref import LAST_KNOWN_CHANGE, SystemRefQuerySet
 from contacts.resources import SystemRefResource
 from contacts.templatetags.kore import moment, money, system_badge
+
+NAMES_SHOWN = 200
 
 
 class PlacedFilter(admin.SimpleListFilter):
@@ -32,6 +34,19 @@ class PlacedFilter(admin.SimpleListFilter):
         return queryset.exclude(mapping=None) if self.value() == "yes" else queryset
 
 
+class AtSourceFilter(admin.SimpleListFilter):
+    title = "at its source"
+    parameter_name = "source"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("standing", "at its source"), ("gone", "gone at source")]
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> SystemRefQuerySet:
+        if self.value() == "standing":
+            return queryset.standing()
+        return queryset.exclude(gone=None) if self.value() == "gone" else queryset
+
+
 @admin.register(SystemRef)
 class SystemRefAdmin(ExportingAdmin):
     """One record of one system, as that system tells it."""
@@ -40,7 +55,7 @@ class SystemRefAdmin(ExportingAdmin):
     import_kind = Job.Kind.IMPORT_SYSTEM_REFS
     list_display = ("badge", "name", "email", "any_phone", "city", "group_id", "spent", "updated")
     list_display_links = ("badge", "name")
-    list_filter = (VisibleSystemFilter, PlacedFilter)
+    list_filter = (VisibleSystemFilter, PlacedFilter, AtSourceFilter)
     list_select_related = ("system", "mapping")
     search_fields = ("search_text",)
     empty_value_display = "–"
@@ -81,6 +96,8 @@ class SystemRefAdmin(ExportingAdmin):
         shown = {
             "ref": ref,
             "details": _details(ref) if ref else [],
+            "names": _names(ref, request) if ref else [],
+            "most_names": NAMES_SHOWN,
             "currency": organisation.currency,
             "night_at": organisation.night_at,
             "is_fullwidth": "1",
@@ -124,3 +141,8 @@ def _details(ref: SystemRef) -> list[tuple[str, str | datetime]]:
     """The filled details with their names, in the order of every screen."""
     names = ((name_of(field), field) for field in DETAIL_FIELDS)
     return [(name, value) for name, field in names if (value := getattr(ref, field))]
+
+
+def _names(ref: SystemRef, request: HttpRequest) -> list[RelatedName]:
+    names = RelatedName.objects.visible_to(request.user).filter(system_ref=ref)
+    return list(names.order_by("last_name", "first_name", "pk")[:NAMES_SHOWN])

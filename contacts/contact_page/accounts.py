@@ -7,6 +7,7 @@ from typing import Any
 from contacts.contact_page.differences import Difference, difference
 from contacts.contact_page.lead import choosable, lead
 from contacts.contact_page.parts import Shown
+from contacts.contact_page.related import accounts_of
 from contacts.models import Mapping as Placement
 from contacts.models import SystemRef
 from contacts.models.person_details import DETAIL_FIELDS, name_of
@@ -42,8 +43,12 @@ def accounts(shown: Shown) -> Mapping[str, Any]:
             blank.append(label)
             continue
         lines.append(_line(field, label, shown))
+    columns = accounts_of(shown)
     return {
         "mappings": shown.mappings,
+        "accounts": columns,
+        "has_names": any(account.names for account in columns),
+        "gone": [account for account in columns if account.gone],
         "lead": lead(shown),
         "choosable": choosable(shown),
         "lines": lines,

@@ -7,12 +7,25 @@ from datetime import datetime
 from typing import Any
 
 from contacts.contact_page.parts import Shown
-from contacts.models import FieldChange, Move, SystemRef
+from contacts.models import FieldChange, GoneRef, Move, SystemRef
+from contacts.models.history import AT_SOURCE
 from contacts.models.person_details import DETAIL_FIELDS, name_of
 
 LINES = 60
 # Moves that move nothing: which ref leads, and since when it is a person's choice.
-_CHOICES = (Move.Cause.PRIMARY_BY_HAND, Move.Cause.PRIMARY_LEFT, Move.Cause.PRIMARY_BY_RULE)
+_CHOICES = (
+    Move.Cause.PRIMARY_BY_HAND,
+    Move.Cause.PRIMARY_LEFT,
+    Move.Cause.PRIMARY_BY_RULE,
+    Move.Cause.PRIMARY_GONE,
+)
+# How a ref stands at its source, in words.
+_AT_SOURCE = {
+    "standing": "there",
+    GoneRef.Reason.MISSING: "gone",
+    GoneRef.Reason.MERGED: "merged into another account",
+    GoneRef.Reason.ERASED: "erased",
+}
 
 
 @dataclass(frozen=True)
@@ -86,13 +99,12 @@ def _changed(change: FieldChange, shown: Shown) -> HistoryLine:
     if change.actor:
         by = f"{change.actor.get_full_name() or change.actor.username}, {by}"
     what = name_of(change.field) if change.field in DETAIL_FIELDS else change.field or "came in"
+    before, after = change.before, change.after
+    if change.field == AT_SOURCE:
+        what = "at its source"
+        before, after = (_AT_SOURCE.get(how, how) for how in (before, after))
     return HistoryLine(
-        at=change.at,
-        ref=shown.refs[change.system_ref_id],
-        what=what,
-        before=change.before,
-        after=change.after,
-        by=by,
+        at=change.at, ref=shown.refs[change.system_ref_id], what=what, before=before, after=after, by=by
     )
 
 

@@ -31,15 +31,15 @@ def lead(shown: Shown) -> Lead:
 
     Where the user sees one ref there was nothing to choose from. That no rule chose another is told to those
     who see every system, for it may have chosen a hidden one. A rule's choice is told to those who do not
-    see every system only where the ref was not the first found of those they see, and without the rule, which
-    may name hidden systems. One query where somebody or a rule chose, else none.
+    see every system only where the ref was not the first found of those they see that stand, and without the
+    rule, which may name hidden systems. One query where somebody or a rule chose, else none.
     """
     leader = shown.leader
     cause = _CAUSES.get(PrimaryBy(leader.primary_by)) if leader.is_primary else None
     if len(shown.mappings) < 2:
         return Lead()
     is_by_hand = leader.primary_by == PrimaryBy.HAND
-    if cause is None or (not is_by_hand and not shown.sees_every_system and leader == shown.first_found):
+    if cause is None or (not is_by_hand and not shown.sees_every_system and leader == shown.first_standing):
         return Lead(_without_choice(shown))
     move = (
         Move.objects.filter(system_ref=leader.system_ref_id, cause=cause, is_primary=True)
@@ -56,15 +56,18 @@ def lead(shown: Shown) -> Lead:
 
 
 def choosable(shown: Shown) -> Sequence[int]:
-    """The refs that the user may let lead by hand: those of systems whose records they may change."""
+    """The refs that the user may let lead by hand: those at their source, whose records they may change."""
     if len(shown.mappings) < 2 or not shown.user.has_perm("contacts.change_contact"):
         return []
-    return [ref.pk for ref in shown.refs.values() if holds(shown.user, SystemRight.CHANGE, ref.system)]
+    standing = [ref for ref in shown.refs.values() if ref.pk not in shown.gone]
+    return [ref.pk for ref in standing if holds(shown.user, SystemRight.CHANGE, ref.system)]
 
 
 def _without_choice(shown: Shown) -> str:
     """A choice by hand that was taken back leaves a leader that was not found first."""
     facts = ["found first"] if shown.leader == shown.first_found else []
+    if shown.leader == shown.first_standing and shown.leader != shown.first_found:
+        facts = ["found first of those still at their source"]
     if shown.sees_every_system:
         facts.append("no rule chose another")
     return ", ".join(facts)

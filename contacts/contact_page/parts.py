@@ -11,7 +11,7 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.utils.module_loading import autodiscover_modules
 
-from contacts.models import Contact, SystemRef, TicketSystem
+from contacts.models import Contact, GoneRef, SystemRef, TicketSystem
 from contacts.models import Mapping as Placement
 from contacts.permissions import sees_every_system
 from contacts.services.golden import golden_of
@@ -62,12 +62,24 @@ class Shown:
 
         It is marked as primary all the same: a page without a primary would say that there is a hidden one.
         """
-        return next((mapping for mapping in self.mappings if mapping.is_primary), self.first_found)
+        return next((mapping for mapping in self.mappings if mapping.is_primary), self.first_standing)
 
     @cached_property
     def first_found(self) -> Placement:
         """The visible ref that was found before the others."""
         return min(self.mappings, key=lambda mapping: _first_found(mapping.system_ref))
+
+    @cached_property
+    def first_standing(self) -> Placement:
+        """The first found of the visible refs that stand at their source; of all where none does."""
+        standing = [mapping for mapping in self.mappings if mapping.system_ref_id not in self.gone]
+        return min(standing or self.mappings, key=lambda mapping: _first_found(mapping.system_ref))
+
+    @cached_property
+    def gone(self) -> dict[int, GoneRef]:
+        """Those of the visible refs that are gone at their source, by the ref's id; one query."""
+        marks = GoneRef.objects.filter(system_ref__in=self.refs).select_related("merged_into__system")
+        return {gone.system_ref_id: gone for gone in marks}
 
     @property
     def sees_every_system(self) -> bool:
