@@ -195,10 +195,7 @@ def measure(rows: int) -> dict[str, object]:
 def _empty() -> None:
     """Begin anew: no refs, and none of the connections and systems that were made for them."""
     with connection.cursor() as cursor:
-        cursor.execute("TRUNCATE contacts_systemref, ticketing_sourceconnection CASCADE")
-        cursor.execute("DELETE FROM contacts_ticketsystem")
-        cursor.execute("DELETE FROM contacts_businessunit")
-        cursor.execute("DELETE FROM django_q_schedule")
+        cursor.execute("TRUNCATE contacts_systemref, contacts_businessunit, django_q_schedule CASCADE")
 
 
 def _settle() -> None:

@@ -5,11 +5,13 @@ import time
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from contacts.exclusive import exclusive
+from contacts.models import SystemRef
 from contacts.search_index import index_arrivals
 from ticketing.connectors.base import Connector, SourceError, Unreachable
 from ticketing.models import PullRun, SourceConnection, SourceHint
@@ -74,20 +76,28 @@ def _begin(
             left.save(update_fields=["attempts", "state", "message", "advice"])
             return left
         _end(left, PullRun.State.DROPPED, clock=clock, message="Given up for a pull with newer settings.")
-    hints = _hints(connection) if trigger == PullRun.Trigger.HINT else []
-    is_full = not hints and (is_full or _is_due(connection.last_full_at, connection.full_days * 24, now))
+    if trigger == PullRun.Trigger.HINT and (hints := _hints(connection)):
+        what = {"since": {HINTS: json.dumps(hints)}}
+    else:
+        what = _what_to_pull(connection, is_full=is_full, now=now)
     return PullRun.objects.create(
         connection=connection,
         version=connection.version,
-        trigger=trigger if hints or trigger != PullRun.Trigger.HINT else PullRun.Trigger.SCHEDULE,
+        trigger=trigger,
         by=by,
-        is_full=is_full,
-        lists_accounts=not hints
-        and (is_full or _is_due(connection.last_listed_at, connection.list_hours, now)),
-        since={HINTS: json.dumps(hints)} if hints else ({} if is_full else connection.cursors),
         started_at=now,
         worked_at=now,
+        **what,
     )
+
+
+def _what_to_pull(connection: SourceConnection, *, is_full: bool, now: datetime) -> dict[str, Any]:
+    """Everything where that was asked for or is due; and whether to list all accounts, which would tell
+    nothing where none is known yet."""
+    is_due = _is_due(connection.last_listed_at, connection.list_hours, now)
+    lists = is_full or (is_due and SystemRef.objects.filter(system=connection.system).exists())
+    is_full = is_full or _is_due(connection.last_full_at, connection.full_days * 24, now)
+    return {"is_full": is_full, "lists_accounts": lists, "since": {} if is_full else connection.cursors}
 
 
 def _hints(connection: SourceConnection) -> list[str]:
@@ -155,7 +165,8 @@ def _move_cursors(run: PullRun) -> None:
     connection.fresh_as_of = run.started_at
     if run.is_full or not run.since:
         connection.last_full_at = run.started_at
-    connection.save(update_fields=["cursors", "fresh_as_of", "last_full_at"])
+        connection.last_listed_at = connection.last_listed_at or run.started_at
+    connection.save(update_fields=["cursors", "fresh_as_of", "last_full_at", "last_listed_at"])
     run.save(update_fields=["lag_seconds"])
 
 

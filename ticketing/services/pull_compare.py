@@ -45,6 +45,7 @@ def list_accounts(run: PullRun, connector: Connector, *, clock: Clock) -> None:
             run.done += len(listed)
             run.worked_at = clock()
             run.save(update_fields=["done", "worked_at"])
+    area.tell_planner()
 
 
 def compare(run: PullRun, *, accepts: bool, clock: Clock) -> None:

@@ -1,24 +1,37 @@
 """Publish: what is staged becomes System Refs, related names, purchases, history and queue objects."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
-from contacts.services.departures import mark_back
 from django.db import transaction
 from django.db.models import QuerySet
 
 from contacts.cleaning import Refusal
 from contacts.models import SystemRef
 from contacts.models.history import Origin
+from contacts.services.departures import mark_back
 from contacts.services.import_chunks import Chunk, ImportFile, printable
 from contacts.services.imports import admit_chunk, read_table, reason_of
 from ticketing.connectors.base import DataSet
-from ticketing.models import PullRun, StagedRow, WaitingRow
+from ticketing.models import PullRun, WaitingRow
 from ticketing.services.pull_apply import options_of
 from ticketing.services.pull_counts import add_counts
 from ticketing.services.pull_download import Clock
 from ticketing.services.staging import Lot, StagingArea
 
 _VALUE, _REASON = 200, 300
+
+
+@dataclass
+class _Taking:
+    """One lot that is being taken. `may_be_gone`: some account of the system is marked as gone at source."""
+
+    run: PullRun
+    area: StagingArea
+    lot: Lot
+    file: ImportFile
+    key_of: Callable[[Sequence[str]], str]
+    may_be_gone: bool
 
 
 def publish(run: PullRun, *, clock: Clock) -> None:
@@ -29,47 +42,54 @@ def publish(run: PullRun, *, clock: Clock) -> None:
     """
     area = StagingArea(run)
     for lot in area.lots:
-        file = read_table(
-            area.table(lot),
-            importer=lot.importer,
-            system=run.connection.system,
-            options=options_of(run, lot),
-            now=run.started_at,
-            way_in=Origin.PULL,
-        )
-        for chunk in file.chunks():
+        taking = _begin(run, area, lot)
+        for chunk in taking.file.chunks():
             with transaction.atomic():
-                _publish_chunk(run, area, lot, file, chunk)
+                _publish_chunk(taking, chunk)
                 run.done += chunk.size
                 run.worked_at = clock()
                 run.save(update_fields=["counts", "done", "worked_at"])
 
 
-def _publish_chunk(run: PullRun, area: StagingArea, lot: Lot, file: ImportFile, chunk: Chunk) -> None:
+def _begin(run: PullRun, area: StagingArea, lot: Lot) -> _Taking:
     system = run.connection.system
+    file = read_table(
+        area.table(lot),
+        importer=lot.importer,
+        system=system,
+        options=options_of(run, lot),
+        now=run.started_at,
+        way_in=Origin.PULL,
+    )
+    may_be_gone = lot.taken_as is DataSet.ACCOUNTS and _gone(run).exists()
+    return _Taking(run, area, lot, file, area.key_of(lot), may_be_gone)
+
+
+def _gone(run: PullRun) -> QuerySet[SystemRef]:
+    return SystemRef.objects.filter(system=run.connection.system, gone__isnull=False)
+
+
+def _publish_chunk(taking: _Taking, chunk: Chunk) -> None:
+    run, lot = taking.run, taking.lot
     written = admit_chunk(
         chunk,
-        importer=file.importer,
-        system=system,
+        importer=lot.importer,
+        system=run.connection.system,
         now=run.started_at,
         actor=run.by,
         way_in=Origin.PULL,
     )
-    keys = _keys(chunk)
+    keys = {line: taking.key_of(cells) for line, cells in chunk.cells.items()}
     fresh = _let_wait(run, lot, chunk, written.refusals, keys)
     _wait_no_more(run, lot, keys, refused={refusal.line for refusal in written.refusals})
-    if lot.taken_as is DataSet.ACCOUNTS:
-        came = SystemRef.objects.filter(system=system, system_ref__in=keys.values(), gone__isnull=False)
-        mark_back(list(came.values_list("pk", flat=True)), now=run.started_at)
-    area.drop(list(chunk.cells))
-    counts = {**written.counts, "rejected": fresh[False], "held": fresh[True]}
-    add_counts(run, **counts)
-
-
-def _keys(chunk: Chunk) -> dict[int, str]:
-    """The key of each row of the chunk that was read, by its number."""
-    found = StagedRow.objects.filter(pk__in=list(chunk.cells))
-    return dict(found.values_list("pk", "key"))
+    if taking.may_be_gone:
+        came = _gone(run).filter(system_ref__in=keys.values())
+        add_counts(run, back=mark_back(list(came.values_list("pk", flat=True)), now=run.started_at))
+    if keys and taking.file.table.has_unique_keys:  # then rows come in their order
+        taking.area.drop_up_to(lot, max(keys))
+    else:
+        taking.area.drop(list(keys))
+    add_counts(run, **{**written.counts, "rejected": fresh[False], "held": fresh[True]})
 
 
 def _let_wait(

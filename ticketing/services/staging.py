@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
+from django.db import connection
 from django.db.models import Count, Q, QuerySet
 
 from contacts.bulk import insert_rows
@@ -161,6 +163,26 @@ class StagingArea:
         if ids:
             StagedRow.objects.filter(pk__in=ids)._raw_delete(using=StagedRow.objects.db)  # noqa: SLF001
 
+    def drop_up_to(self, lot: Lot, number: int) -> None:
+        """Forget the lot's rows up to this one."""
+        staged = StagedRow.objects.filter(run=self._run, lot=lot.name, pk__lte=number)
+        staged._raw_delete(using=StagedRow.objects.db)  # noqa: SLF001
+
+    def key_of(self, lot: Lot) -> Callable[[Sequence[str]], str]:
+        """How the key of a row's cells is made, as it is staged."""
+        positions = lot.layout(self._connection).positions
+        first, *more = (positions[name] for name in lot.importer.key_columns)
+        if not more:
+            return lambda row: _storable(row[first].strip())
+        places = (first, *more)
+        return lambda row: _storable(BETWEEN.join(row[place].strip() for place in places))
+
+    def tell_planner(self) -> None:
+        """Let PostgreSQL know how much is staged: it would plan a question about it as if it were little."""
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute(f'ANALYZE "{StagedRow._meta.db_table}"')
+
     def clear(self, lot: str = "") -> None:
         """Forget everything that this run staged, or one lot: personal data, which nobody needs any more."""
         staged = StagedRow.objects.filter(run=self._run, **({"lot": lot} if lot else {}))
@@ -170,7 +192,7 @@ class StagingArea:
         if not rows:
             return
         lot = self._lot(prefix, columns)
-        key_of = self._key_of(lot)
+        key_of = self.key_of(lot)
         insert_rows(
             StagedRow,
             ("run", "lot", "key", "cells"),
@@ -187,14 +209,6 @@ class StagingArea:
         lot.layout(self._connection)
         self._run.columns = {**known, lot.name: list(columns)}
         return lot
-
-    def _key_of(self, lot: Lot) -> Callable[[Sequence[str]], str]:
-        positions = lot.layout(self._connection).positions
-        first, *more = (positions[name] for name in lot.importer.key_columns)
-        if not more:
-            return lambda row: _storable(row[first].strip())
-        places = (first, *more)
-        return lambda row: _storable(BETWEEN.join(row[place].strip() for place in places))
 
     def _primary_name_at(self, page: Page) -> int | None:
         told = column_map_of(self._connection, DataSet.ACCOUNTS)
@@ -233,9 +247,9 @@ class StagedTable:
         self.size = 0
         self._done = 0
 
-    @property
+    @cached_property
     def has_unique_keys(self) -> bool:
-        """Whether no key stands twice among what is left; asked of the database."""
+        """Whether no key stands twice among what is left; asked of the database once."""
         keys = self._staged.order_by().values("key").annotate(times=Count("pk"))
         return not keys.filter(times__gt=1).exists()
 

@@ -106,12 +106,14 @@ class FakePretix:
     faults: list[tuple[str, Reply]] = field(default_factory=list)
     on_request: Callable[[str], None] = lambda _path: None
     says_clock: bool = True
+    customer_order: str = "email"
+    token: str = TOKEN
     server: WebServer = field(init=False)
 
     def setup(self, **options: str) -> Setup:
         """A connection's settings that lead to it."""
-        given = {"url": self.address, "organizer": "club", "token": TOKEN, **options}
-        secrets = {"token": given.pop("token")}
+        given = {"url": self.address, "organizer": "club", "token": TOKEN, "write_token": TOKEN, **options}
+        secrets = {name: given.pop(name) for name in ("token", "write_token")}
         return Setup(given, secrets, safety=Safety(allow_loopback=True, connect_seconds=5))
 
     def open(self, **options: str) -> Pretix:
@@ -151,7 +153,9 @@ class FakePretix:
             case ["organizers", "club", "orders"]:
                 reply = self._page(self._orders(query), query)
             case ["organizers", "club", "customers"]:
-                reply = self._page(sorted(self.customers, key=lambda one: one["email"] or ""), query)
+                reply = self._page(
+                    sorted(self.customers, key=lambda one: one[self.customer_order] or ""), query
+                )
             case ["organizers", "club", "customers", identifier]:
                 reply = self._one(handler, [one for one in self.customers if one["identifier"] == identifier])
             case ["organizers", "club", "events", "cup", "orders", code]:
