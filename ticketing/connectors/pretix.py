@@ -6,7 +6,7 @@ What becomes what, and what pretix does not tell, stands in docs/connectors.md.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 from ticketing.connectors.base import (
@@ -21,6 +21,7 @@ from ticketing.connectors.base import (
     Page,
     Sample,
     Setup,
+    TooMuch,
 )
 from ticketing.connectors.pretix_api import (
     NUMBER_FIELDS,
@@ -80,17 +81,17 @@ def hint_of(payload: Mapping[str, Any]) -> str | None:
 class Pretix:
     """One organiser of a pretix, opened."""
 
-    capabilities = Capabilities(
-        data_sets=frozenset(DataSet),
-        finds_changes=frozenset(DataSet),
-        lists_accounts=True,
-        reads_account=True,
-        writes_account=True,
-        takes_hints=True,
-    )
-
-    def __init__(self, api: PretixApi) -> None:
+    def __init__(self, api: PretixApi, *, most_rows: int) -> None:
+        self.capabilities = Capabilities(
+            data_sets=frozenset(DataSet),
+            finds_changes=frozenset(DataSet),
+            lists_accounts=True,
+            reads_account=True,
+            writes_account=api.can_write,
+            takes_hints=True,
+        )
         self._api = api
+        self._most_rows = most_rows
         self._cursors: dict[DataSet, str] = {}
         self._read: set[DataSet] = set()
         self._kept: KeptOrders | None = None
@@ -130,9 +131,11 @@ class Pretix:
         part, _, place = resume.partition(" ")
         if data_set is DataSet.ACCOUNTS and part != "orders":
             number, _, begun = place.partition(" ")
-            yield from self._changed_customers(opening, page=int(number or 1), begun=begun or at)
-            place = ""
-        yield from self._in_orders(data_set, opening, place=place)
+            customers = self._changed_customers(opening, page=int(number or 1), begun=begun or at)
+            pages: Iterator[Page] = chain(customers, self._in_orders(data_set, opening, place=""))
+        else:
+            pages = self._in_orders(data_set, opening, place=place)
+        yield from self._within_limit(pages)
 
     def cursor(self, data_set: DataSet) -> str:
         """The moment of pretix's own clock. It stays that of before the first page until the next reading."""
@@ -159,10 +162,11 @@ class Pretix:
             orders, customers = self._hinted(hints[start : start + HINTS_OF_A_PAGE])
             behind = str(start + HINTS_OF_A_PAGE)
             step = Step(customers, behind, len(customers))
-            yield DataSet.ACCOUNTS, _page(self._customer_table(step, opening=""), behind)
+            told = [(DataSet.ACCOUNTS, self._customer_table(step, opening=""))]
             for data_set in DataSet:
-                for table in self._order_tables(Step(orders, behind, len(orders)), data_set):
-                    yield data_set, _page(table, behind)
+                tables = self._order_tables(Step(orders, behind, len(orders)), data_set)
+                told += [(data_set, table) for table in tables]
+            yield from ((data_set, _page(table, behind)) for data_set, table in told if table[1])
 
     def read_account(self, number: str) -> Account | None:
         """A customer, with the address of the order that changed last, or the booker of one order."""
@@ -185,13 +189,14 @@ class Pretix:
         walk = walk_customers(self._api, page=page, begun=begun)
         for step in walk:
             table = self._customer_table(step, opening=opening)
-            yield _page(table, f"customers {step.behind} {begun}")
+            if table[1]:
+                yield _page(table, f"customers {step.behind} {begun}")
 
     def _in_orders(self, data_set: DataSet, opening: str, *, place: str) -> Iterator[Page]:
         done = total = found = 0
         is_from_start = not place
         for step in self._orders(data_set, opening, place=place):
-            tables = self._order_tables(step, data_set)
+            tables = [table for table in self._order_tables(step, data_set) if table[1]]
             done, total = done + len(step.rows), max(total, step.count)
             found += sum(len(rows) for _columns, rows in tables)
             is_told = is_from_start and data_set is not DataSet.ACCOUNTS
@@ -199,7 +204,19 @@ class Pretix:
             for table in tables[:-1]:
                 yield _page(table, f"orders {place}", expected)
             place = step.behind
-            yield _page(tables[-1], f"orders {place}", expected)
+            if tables:
+                yield _page(tables[-1], f"orders {place}", expected)
+
+    def _within_limit(self, pages: Iterator[Page]) -> Iterator[Page]:
+        rows = 0
+        for page in pages:
+            rows += len(page.rows)
+            if rows > self._most_rows:
+                raise TooMuch(
+                    f"pretix has more than {self._most_rows:,} rows.",
+                    advice="Raise the limit of the connection if that is right.",
+                )
+            yield page
 
     def _orders(self, data_set: DataSet, opening: str, *, place: str) -> Iterator[Step]:
         if place:
@@ -262,9 +279,14 @@ class Pretix:
 def open_pretix(setup: Setup) -> Pretix:
     """Open a connection to pretix. Raises SourceError for an address that may not be reached."""
     url = setup.options["url"]
-    headers = {"Authorization": f"Token {setup.secrets.get('token', '')}", "Accept": "application/json"}
-    web = Web(url, headers, safety=setup.safety)
-    return Pretix(PretixApi(web, url, setup.options["organizer"]))
+
+    def web(token: str) -> Web:
+        headers = {"Authorization": f"Token {token}", "Accept": "application/json"}
+        return Web(url, headers, safety=setup.safety)
+
+    reading, writing = web(setup.secrets.get("token", "")), setup.secrets.get("write_token", "")
+    api = PretixApi(reading, url, setup.options["organizer"], writing=web(writing) if writing else None)
+    return Pretix(api, most_rows=setup.safety.most_rows)
 
 
 def _opening(since: str, overlap: int) -> str:
@@ -295,9 +317,14 @@ KIND = Kind(
         Option(
             "token",
             "API token",
-            "Of a team of this organiser that may view orders and customers; to write accounts back, "
-            "change them as well.",
+            "Of a team of this organiser that may view orders and customers, of all events.",
             is_required=True,
+            is_secret=True,
+        ),
+        Option(
+            "write_token",
+            "API token for writing",
+            "Of a team that may change orders and customers; without it pretix is only read.",
             is_secret=True,
         ),
     ),

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from ticketing.connectors.base import ChangedSchema, SourceError
+from ticketing.connectors.base import CannotWrite, ChangedSchema, SourceError
 from ticketing.connectors.pretix_rows import Happening, text_of
 from ticketing.connectors.web import Answer, Web
 
@@ -55,11 +55,17 @@ def expected_shape() -> Iterator[None]:
 class PretixApi:
     """One organiser of one pretix."""
 
-    def __init__(self, web: Web, url: str, organizer: str) -> None:
+    def __init__(self, web: Web, url: str, organizer: str, *, writing: Web | None = None) -> None:
         self._web = web
+        self._writing = writing
         self._root = f"{url.strip().rstrip('/').removesuffix('/api/v1')}/api/v1"
         self._base = f"{self._root}/organizers/{_part(organizer)}"
         self._events: OrderedDict[tuple[str, int | None], Happening] = OrderedDict()
+
+    @property
+    def can_write(self) -> bool:
+        """Whether there is a token to write with."""
+        return self._writing is not None
 
     def version(self) -> Answer:
         """What version of pretix it is."""
@@ -76,10 +82,10 @@ class PretixApi:
         assert listing is not None
         return listing
 
-    def orders(self, since: str, *, page: int, fields: Sequence[str], size: int = ROWS_OF_A_PAGE) -> Listing:
+    def orders(self, since: str, *, page: int, fields: Sequence[str], size: int = 0) -> Listing:
         """Orders changed at or after a moment (blank: all), by that moment; none beyond the last page."""
         window = [("modified_since", since)] if since else []
-        asked = [*window, ("ordering", "last_modified"), ("page_size", str(size)), *_only(fields)]
+        asked = [*window, ("ordering", "last_modified"), _size(size), *_only(fields)]
         return self._list("orders", page=page, query=asked) or Listing((), 0, has_next=False, at="")
 
     def orders_of(self, customer: str) -> Listing:
@@ -89,7 +95,7 @@ class PretixApi:
 
     def customers(self, page: int) -> Listing | None:
         """A page of the customers, in pretix's order, which is that of their e-mail; None beyond the last."""
-        return self._list("customers", page=page, query=[("page_size", str(ROWS_OF_A_PAGE))])
+        return self._list("customers", page=page, query=[_size()])
 
     def customer(self, identifier: str) -> Json | None:
         """One customer; None where pretix knows none."""
@@ -107,11 +113,11 @@ class PretixApi:
 
     def change_customer(self, identifier: str, body: Json) -> None:
         """Write fields of a customer."""
-        self._web.request("PATCH", self._customer_url(identifier), body)
+        self._write(self._customer_url(identifier), body)
 
     def change_order(self, event: str, code: str, body: Json) -> None:
         """Write fields of an order."""
-        self._web.request("PATCH", self._order_url(event, code), body)
+        self._write(self._order_url(event, code), body)
 
     def happening(self, event: str, subevent: int | None) -> Happening:
         """An event, or one date of a series, remembered while the connection is open."""
@@ -128,6 +134,20 @@ class PretixApi:
     def close(self) -> None:
         """Let go of the server."""
         self._web.close()
+        if self._writing is not None:
+            self._writing.close()
+
+    def require_writing(self) -> Web:
+        """What writes. Raises CannotWrite without the token for it."""
+        if self._writing is None:
+            raise CannotWrite(
+                "This connection has no token that may write.",
+                advice="Give it a write token, or correct the account in pretix.",
+            )
+        return self._writing
+
+    def _write(self, url: str, body: Json) -> None:
+        self.require_writing().request("PATCH", url, body)
 
     def _event(self, event: str) -> Happening:
         told = self._web.get_json(f"{self._base}/events/{_part(event)}/")
@@ -176,6 +196,10 @@ def _only(fields: Sequence[str]) -> list[tuple[str, str]]:
     parts = {field.partition(".")[0] for field in fields}
     spared = [("exclude", name) for name in ("fees", "payments", "refunds", "positions") if name not in parts]
     return [("include_canceled_positions", "true"), *(("include", field) for field in fields), *spared]
+
+
+def _size(rows: int = 0) -> tuple[str, str]:
+    return ("page_size", str(rows or ROWS_OF_A_PAGE))
 
 
 def _part(text: str) -> str:

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from ticketing.connectors.base import Finding, LoginRefused, SourceError
-from ticketing.connectors.pretix_api import NUMBER_FIELDS, PretixApi, expected_shape
+from ticketing.connectors.pretix_api import ORDER_FIELDS, PretixApi, expected_shape
+from ticketing.connectors.pretix_rows import address_row, booker_row, customer_row, is_erased, name_rows
 
 TESTED_VERSION = "2026.8.0"
 OLDEST_VERSION = 20240000000000  # as pretix counts: year, month, patch; lists take `include` since before
@@ -74,13 +75,15 @@ def _events(api: PretixApi) -> Finding:
 
 def _orders(api: PretixApi) -> Finding:
     try:
-        listing = api.orders("", page=1, fields=NUMBER_FIELDS, size=1)
+        listing = api.orders("", page=1, fields=ORDER_FIELDS)
     except LoginRefused as error:
         return Finding("Orders", False, str(error), "Give the token's team the right to view orders.")
     if not listing.at:
         return Finding(
             "Orders", False, "pretix does not tell its clock.", "A proxy has to let X-Page-Generated through."
         )
+    for order in listing.rows:
+        booker_row(order), name_rows(order), address_row(order)
     return Finding("Orders", True, f"{listing.count:,} orders.")
 
 
@@ -89,6 +92,8 @@ def _customers(api: PretixApi) -> Finding:
         listing = api.customers(1)
     except LoginRefused as error:
         return Finding("Customers", False, str(error), "Give the token's team the right to view customers.")
+    for customer in listing.rows if listing else ():
+        is_erased(customer), customer_row(customer)
     return Finding("Customers", True, f"{listing.count if listing else 0:,} customers.")
 
 

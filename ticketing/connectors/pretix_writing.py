@@ -41,6 +41,7 @@ def account_of(api: PretixApi, number: str) -> Account | None:
 
 def write_account(api: PretixApi, number: str, values: Mapping[str, str], *, version: str) -> Account:
     """Write what differs from what stands there, and read it again. Raises Conflict, CannotWrite."""
+    api.require_writing()
     order = _order_of(api, number)
     customer = None if order is not None else api.customer(number)
     with expected_shape():
