@@ -302,14 +302,14 @@ class SqlDatabase:
         """The account's row; of several people's, that of its primary customer."""
         query = self._query(DataSet.ACCOUNTS)
         key = self._quoted(self.key(connection, DataSet.ACCOUNTS))
-        is_whole = self.dialect == "sqlite" and number.isdecimal() and str(int(number)) == number
+        as_number = _as_number(number) if self.dialect == "sqlite" else None
         with self._run(
             connection,
             query,
             f"SELECT * FROM ({query.text}\n) q WHERE {key} = :number"
-            + (f" OR {key} = :whole" if is_whole else ""),
+            + ("" if as_number is None else f" OR {key} = :as_number"),
             number=number,
-            whole=int(number) if is_whole else None,
+            as_number=as_number,
         ) as result:
             columns = tuple(result.keys())
             rows = [dict(zip(columns, cells(row), strict=True)) for row in result.fetchmany(MOST_PEOPLE)]
@@ -364,6 +364,15 @@ def _optional(check: Any, options: Mapping[str, str], name: str, dialect: str) -
 
 def _listed(number: str, merged_into: str = "") -> Listed:
     return Listed(number, merged_into)
+
+
+def _as_number(text: str) -> float | None:
+    """The number that is written so. SQLite takes a number and its text for different keys."""
+    try:
+        number = int(text) if text.isdecimal() else float(text)
+    except ValueError:
+        return None
+    return number if cell(number) == text else None
 
 
 def _place_behind(place: Mapping[str, Any], keys: Sequence[object], *, dialect: str) -> dict[str, Any]:

@@ -15,11 +15,13 @@ from psycopg import sql
 
 from tests.ticketing.connectors.contract import Source
 from ticketing.connectors import KINDS
-from ticketing.connectors.base import Connector, DataSet, Safety, Setup
+from ticketing.connectors.base import Connector, DataSet, Page, Safety, Setup
 
 QUERY = "SELECT number, email, changed_at FROM customer WHERE merged_into IS NULL AND changed_at >= :since"
 NUMBERS = "SELECT number, merged_into FROM customer"
 WRITE = "UPDATE customer SET email = :email, changed_at = CURRENT_TIMESTAMP WHERE number = :system_ref"
+WRITE_EMAIL = "UPDATE customer SET email = :email WHERE number = :system_ref"
+WITH_LOOPBACK = Safety(allow_loopback=True)
 COLUMNS = {DataSet.ACCOUNTS: {"system_ref": "number", "email": "email"}}
 
 
@@ -130,3 +132,19 @@ def postgres_database() -> Iterator[str]:
             yield f"postgresql://{place}/{name}"
         finally:
             connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+def read_pages(
+    source: SqlSource,
+    *,
+    since: str = "",
+    overlap: int = 0,
+    data_set: DataSet = DataSet.ACCOUNTS,
+    **options: str,
+) -> list[Page]:
+    """Everything that a connector of the source with these options finds."""
+    connector = source.open(**options)
+    try:
+        return list(connector.changed(data_set, since=since, resume="", overlap=overlap))
+    finally:
+        connector.close()

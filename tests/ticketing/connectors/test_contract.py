@@ -8,13 +8,12 @@ from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
-from django.db import connection
 
 from tests.ticketing.connectors.contract import ACCOUNTS, Source, changes, cursor_now, emails
 from tests.ticketing.connectors.feed_source import feed_source
 from tests.ticketing.connectors.file_source import FileSource
 from tests.ticketing.connectors.pretix_source import pretix_source
-from tests.ticketing.connectors.sql_sources import PostgresSource, SqliteSource, postgres_database
+from tests.ticketing.connectors.sql_sources import PostgresSource, SqliteSource
 from ticketing.connectors.base import (
     BETWEEN_CELLS,
     CannotWrite,
@@ -44,22 +43,9 @@ SOURCES: dict[str, Callable[[Path], AbstractContextManager[Source]]] = {
     "pretix": pretix_source,
     "feed of docs/connectors.md": feed_source,
 }
-on_postgresql = [
-    pytest.mark.postgres,
-    pytest.mark.skipif(connection.vendor != "postgresql", reason="needs the server of the suite's database"),
-]
 
 
-@pytest.fixture(scope="module")
-def empty_database():
-    if connection.vendor != "postgresql":
-        yield ""
-        return
-    with postgres_database() as url:
-        yield url
-
-
-@pytest.fixture(params=[*SOURCES, pytest.param("postgresql", marks=on_postgresql)])
+@pytest.fixture(params=[*SOURCES, pytest.param("postgresql", marks=pytest.mark.postgres)])
 def source(request, tmp_path, empty_database):
     if request.param == "postgresql":
         made = PostgresSource(empty_database)

@@ -1,0 +1,270 @@
+"""Databases are read by queries of the customer's: keys, moments, pages, and what errors say."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+
+from tests.ticketing.connectors.contract import ACCOUNTS, changes, emails
+from tests.ticketing.connectors.sql_sources import WITH_LOOPBACK, SqliteSource, read_pages
+from ticketing.connectors import KINDS
+from ticketing.connectors.base import (
+    PRIMARY_NAME,
+    ChangedSchema,
+    DataSet,
+    Setup,
+    SourceError,
+    TooMuch,
+    Unreachable,
+)
+from ticketing.connectors.sql_sessions import window
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("SELECT number, emial FROM customer", "emial"),
+        ("SELECT number FROM customers", "customers"),
+        ("SELECT number FROM FROM customer", "syntax error"),
+        ("SELECT email FROM customer", "has no column number"),
+    ],
+)
+def test_a_query_that_does_not_fit_is_told_with_what_it_names(source, query, said):
+    source.put("A1", "secret-person@example.com")
+
+    with pytest.raises(ChangedSchema) as error:
+        read_pages(source, accounts_query=query)
+
+    assert said in str(error.value)
+    assert "accounts query" in str(error.value)
+    assert error.value.advice
+    assert "secret-person" not in str(error.value)
+
+
+def test_a_value_that_cannot_be_read_is_not_repeated_in_the_error(source):
+    source.put("A1", "secret-person@example.com")
+    query = "SELECT number, CAST(email AS integer) AS x FROM customer WHERE abs(CAST(email AS integer)) >= 0"
+    if isinstance(source, SqliteSource):
+        query = "SELECT number, json_extract(email, '$') AS x FROM customer"
+
+    with pytest.raises(SourceError) as error:
+        read_pages(source, accounts_query=query)
+
+    assert "secret-person" not in f"{error.value}{error.value.advice}"
+
+
+def test_rows_of_the_key_that_a_page_ends_in_are_allread_pages(source, monkeypatch):
+    monkeypatch.setattr("ticketing.connectors.sql_database.ROWS_A_PAGE", 3)
+    for number in range(1, 6):
+        source.put(f"A{number}", "x")
+    four = "(SELECT 1 AS n UNION SELECT 2 UNION SELECT 3 UNION SELECT 4) s"
+    query = f"SELECT number, email, n FROM customer CROSS JOIN {four}"
+    pages = read_pages(source, accounts_query=query)
+    everything = {(f"A{number}", str(n)) for number in range(1, 6) for n in range(1, 5)}
+
+    for page in pages:
+        connector = source.open(accounts_query=query)
+        rest = connector.changed(ACCOUNTS, since="", resume=page.resume, overlap=0)
+        before = {(row[0], row[2]) for one in pages[: pages.index(page) + 1] for row in one.rows}
+        assert before | {(row[0], row[2]) for one in rest for row in one.rows} == everything
+        connector.close()
+
+
+def test_rows_without_a_key_are_not_lost_on_resuming(source, monkeypatch):
+    monkeypatch.setattr("ticketing.connectors.sql_database.ROWS_A_PAGE", 2)
+    for number in range(1, 6):
+        source.put(f"A{number}", "x")
+    query = (
+        "SELECT CASE WHEN number < 'A3' THEN number END AS system_ref, number AS all_numbers FROM customer"
+    )
+    pages = read_pages(source, accounts_query=query, key_column="system_ref")
+
+    for page in pages:
+        connector = source.open(accounts_query=query, key_column="system_ref")
+        rest = list(connector.changed(ACCOUNTS, since="", resume=page.resume, overlap=0))
+        connector.close()
+        read = [*pages[: pages.index(page) + 1], *rest]
+        assert {row[1] for one in read for row in one.rows} == {f"A{number}" for number in range(1, 6)}
+
+
+@pytest.mark.parametrize("key", ["n", "CAST(n AS text)", "n * 1.5"])
+def test_keys_of_any_type_resume_where_they_were(source, monkeypatch, key):
+    monkeypatch.setattr("ticketing.connectors.sql_database.ROWS_A_PAGE", 4)
+    numbers = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 12) "
+    query = f"{numbers}SELECT {key} AS number, n FROM s"
+    pages = read_pages(source, accounts_query=query)
+
+    assert [len(page.rows) for page in pages] == [4, 4, 4]
+    for page in pages:
+        connector = source.open(accounts_query=query)
+        rest = [
+            row
+            for one in connector.changed(ACCOUNTS, since="", resume=page.resume, overlap=0)
+            for row in one.rows
+        ]
+        account = connector.read_account(page.rows[0][0])
+        connector.close()
+        read = [row for one in pages[: pages.index(page) + 1] for row in one.rows]
+        assert rest == [read[-1], *[row for one in pages[pages.index(page) + 1 :] for row in one.rows]]
+        assert account.values["n"] == page.rows[0][1]
+
+
+def test_a_number_that_cannot_be_one_is_no_account(source):
+    source.put("A1", "x")
+    connector = source.open(accounts_query="SELECT 1 AS number")
+
+    assert connector.read_account("not a number") is None
+    assert connector.read_account("1").values == {"number": "1"}
+    connector.close()
+
+
+def test_the_first_load_says_how_many_rows_are_to_be_expected(source):
+    for number in range(3):
+        source.put(f"A{number}", "x")
+
+    assert [page.expected for page in read_pages(source)] == [3]
+    assert [page.expected for page in read_pages(source, since="2020-01-01T00:00:00+00:00")] == [None]
+
+
+@pytest.mark.parametrize(
+    ("written", "comes"),
+    [
+        ("2026-01-31 12:00:00", True), ("2026-01-31 11:59:59", False), ("2026-01-31T12:00:00", True),
+        ("2026-01-31T12:00:00Z", True), ("2026-01-31 12:00:00.5", True), ("2026-01-30T23:59:59", False),
+        ("2026-01-31T08:00:00", True),  # too much, and never too little
+    ],
+)  # fmt: skip
+def test_moments_in_sqlite_are_compared_as_text_and_none_is_missed(tmp_path, written, comes):
+    source = SqliteSource(tmp_path)
+    source.run("INSERT INTO customer VALUES ('A1', 'x', ?, NULL)", written)
+
+    assert bool(changes(source, since="2026-01-31T12:00:00+00:00")) is comes
+
+
+@pytest.mark.postgres
+def test_moments_without_an_offset_are_read_in_the_connections_time_zone(postgres):
+    postgres.run("ALTER TABLE customer ALTER changed_at TYPE timestamp")
+    postgres.run(
+        "INSERT INTO customer VALUES "
+        "('A1', 'x', '2026-07-01 14:30', NULL), ('A2', 'y', '2026-07-01 13:30', NULL)"
+    )
+    setup = Setup(
+        {
+            "url": postgres.url,
+            "accounts_query": "SELECT number AS system_ref FROM customer WHERE changed_at >= :since",
+        },
+        time_zone="Europe/Berlin",  # 14:00 there is 12:00 UTC
+        safety=WITH_LOOPBACK,
+    )
+    connector = KINDS["sql_database"].open(setup)
+
+    pages = list(connector.changed(ACCOUNTS, since="2026-07-01T12:00:00+00:00", resume="", overlap=0))
+    connector.close()
+
+    assert [page.rows for page in pages] == [[("A1",)]]
+
+
+@pytest.mark.parametrize(
+    ("cursor", "shown"),
+    [
+        ("", "1900-01-01 00:00:00"),
+        ("2026-07-01T12:00:00+00:00", "2026-07-01 13:55:00"),
+        # Clocks go back from 03:00 to 02:00 at 01:00 UTC: what is written next may say 02:00 again.
+        ("2026-10-25T00:35:00+00:00", "2026-10-25 01:30:00"),
+        ("2026-10-25T02:00:00+00:00", "2026-10-25 02:55:00"),
+    ],
+)
+def test_a_window_in_local_time_opens_early_where_clocks_go_back(cursor, shown):
+    assert window(cursor, overlap=300, dialect="sqlite", time_zone="Europe/Berlin").value == shown
+
+
+def test_the_cursor_is_the_sources_own_time_in_utc(source):
+    connector = source.open()
+    cursor = datetime.fromisoformat(connector.cursor(ACCOUNTS))
+    connector.close()
+
+    assert cursor.utcoffset().total_seconds() == 0
+    assert abs((cursor - datetime.now(UTC)).total_seconds()) < 60
+
+
+def test_names_and_purchases_have_queries_and_keys_of_their_own(source):
+    source.put("A1", "x")
+    purchases = (
+        "SELECT 'P2' AS purchase_id, number AS system_ref FROM customer "
+        "UNION ALL SELECT 'P1', number FROM customer"
+    )
+    names = "SELECT number AS system_ref, 'Ann' AS first_name FROM customer"
+    options = {"purchases_query": purchases, "names_query": names}
+    connector = source.open(**options)
+
+    assert connector.capabilities.data_sets == set(DataSet)
+    assert connector.capabilities.finds_changes == {ACCOUNTS}
+    connector.close()
+    assert [page.rows for page in read_pages(source, data_set=DataSet.PURCHASES, **options)] == [
+        [("P1", "A1"), ("P2", "A1")]
+    ]
+    assert [page.rows for page in read_pages(source, data_set=DataSet.NAMES, **options)] == [[("A1", "Ann")]]
+
+
+def test_of_several_people_the_primary_one_isread_pages(source):
+    source.put("A1", "x")
+    query = (
+        "SELECT number AS system_ref, n AS person, CASE n WHEN 2 THEN 'Y' ELSE 'N' END AS lead "
+        "FROM customer, (SELECT 1 AS n UNION SELECT 2 UNION SELECT 3) s"
+    )
+    setup = Setup(
+        {"url": source.url, "accounts_query": query},
+        columns={ACCOUNTS: {PRIMARY_NAME: "lead"}},
+        safety=source.safety(),
+    )
+    connector = KINDS["sql_database"].open(setup)
+
+    assert connector.read_account("A1").values["person"] == "2"
+    connector.close()
+
+
+@pytest.mark.postgres
+def test_a_connection_dropped_in_the_middle_is_unreachable_and_goes_on_with_a_new_one(postgres, monkeypatch):
+    monkeypatch.setattr("ticketing.connectors.sql_database.ROWS_A_PAGE", 3)
+    for number in range(9):
+        postgres.put(f"A{number}", "x")
+    connector = postgres.open()
+    pages = connector.changed(ACCOUNTS, since="", resume="", overlap=0)
+    first = next(pages)
+    postgres.run("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'kore'")
+
+    with pytest.raises(Unreachable):
+        list(pages)
+    rest = changes(postgres, resume=first.resume)
+    connector.close()
+
+    assert set(emails(postgres, [first])) | set(rest) == {f"A{number}" for number in range(9)}
+
+
+@pytest.mark.postgres
+def test_a_download_sees_one_state_of_the_source(postgres, monkeypatch):
+    monkeypatch.setattr("ticketing.connectors.sql_database.ROWS_A_PAGE", 3)
+    for number in range(9):
+        postgres.put(f"A{number}", "before")
+    connector = postgres.open()
+    pages = connector.changed(ACCOUNTS, since="", resume="", overlap=0)
+    first = next(pages)
+    postgres.run("UPDATE customer SET email = 'after'")
+
+    read = emails(postgres, [first, *pages])
+    connector.close()
+
+    assert set(read.values()) == {"before"}
+
+
+def test_a_resume_remembers_how_many_rows_wereread_pages(source, monkeypatch):
+    monkeypatch.setattr("ticketing.connectors.sql_database.ROWS_A_PAGE", 2)
+    for number in range(6):
+        source.put(f"A{number}", "x")
+    first = read_pages(source)[0]
+    connector = source.open(safety=source.safety(most_rows=6))
+
+    assert json.loads(first.resume)["rows"] == 2
+    with pytest.raises(TooMuch):  # six rows and the one that comes twice: the limit counts what is read
+        list(connector.changed(ACCOUNTS, since="", resume=first.resume, overlap=0))
+    connector.close()

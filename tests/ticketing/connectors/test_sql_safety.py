@@ -1,0 +1,251 @@
+"""Databases are never written by a query, never reached by a detour, and never our own."""
+
+import os
+import sqlite3
+from contextlib import closing
+
+import pytest
+
+from tests.ticketing.connectors.contract import ACCOUNTS
+from tests.ticketing.connectors.sql_sources import WITH_LOOPBACK, SqliteSource, read_pages
+from ticketing.connectors import KINDS
+from ticketing.connectors.base import (
+    ChangedSchema,
+    LoginRefused,
+    NotAllowed,
+    Safety,
+    Setup,
+    SourceError,
+    TooMuch,
+    Unreachable,
+)
+from ticketing.connectors.sql_sessions import read_address
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT number, email FROM customer; DELETE FROM customer",
+        "DELETE FROM customer RETURNING number, email",
+        "WITH gone AS (DELETE FROM customer RETURNING *) SELECT number, email FROM gone",
+        "SELECT number, email FROM customer) q; DELETE FROM customer; SELECT * FROM (SELECT 1",
+        "SELECT number, email INTO other FROM customer",
+    ],
+)
+def test_a_query_that_would_write_changes_nothing(source, query):
+    source.put("A1", "one@example.com")
+
+    with pytest.raises(SourceError):
+        read_pages(source, accounts_query=query)
+
+    assert source.run("SELECT number FROM customer") == [("A1",)]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "nextval('counter')",
+        "write_one()",
+        "set_config('transaction_read_only', 'off', false) || write_one()",
+        "set_config('default_transaction_read_only', 'off', false) || write_one()",
+    ],
+)
+def test_a_function_that_writes_is_refused_by_the_session(postgres, attempt):
+    postgres.run("CREATE SEQUENCE IF NOT EXISTS counter")
+    postgres.run(
+        "CREATE OR REPLACE FUNCTION write_one() RETURNS text LANGUAGE sql AS "
+        "$$INSERT INTO customer (number) VALUES ('evil') RETURNING number$$"
+    )
+    postgres.put("A1", "one@example.com")
+    query = f"SELECT number, email, {attempt} AS x FROM customer WHERE changed_at >= :since"
+    connector = postgres.open(accounts_query=query)
+
+    for _ in range(2):  # what one attempt set must not help the next
+        with pytest.raises(SourceError):
+            list(connector.changed(ACCOUNTS, since="", resume="", overlap=0))
+    connector.close()
+
+    assert postgres.run("SELECT number FROM customer") == [("A1",)]
+
+
+def test_a_query_that_takes_too_long_is_ended(source):
+    endless = (
+        "WITH RECURSIVE n(number) AS (SELECT 1 UNION ALL SELECT number + 1 FROM n) "
+        "SELECT max(number) AS number FROM n"
+    )
+    connector = source.open(safety=source.safety(statement_seconds=1), accounts_query=endless)
+
+    with pytest.raises(TooMuch, match="takes longer") as error:
+        list(connector.changed(ACCOUNTS, since="2026-01-01T00:00:00+00:00", resume="", overlap=0))
+    connector.close()
+
+    assert "index" in error.value.advice
+
+
+def test_the_session_is_proven_to_onlyread_pages(source):
+    source.put("A1", "x")
+    connector = source.open()
+
+    findings = {finding.what: finding for finding in connector.check()}
+    connector.close()
+
+    assert findings["Read-only session"].said == "The session refuses to write."
+    assert source.run("SELECT count(*) FROM customer") == [(1,)]
+
+
+def test_the_own_database_is_recognised_by_its_fingerprint(source):
+    seen = []
+    connector = source.open(safety=source.safety(is_own_database=lambda found: bool(seen.append(found))))
+    connector.cursor(ACCOUNTS)
+    connector.close()
+
+    (fingerprint,) = set(seen)
+    again = source.open(safety=source.safety(is_own_database=lambda found: found == fingerprint))
+    findings = again.check()
+    with pytest.raises(NotAllowed, match="Kore itself"):
+        again.cursor(ACCOUNTS)
+    again.close()
+
+    assert [finding.is_good for finding in findings] == [False]
+
+
+def test_a_file_is_its_own_under_any_name(tmp_path):
+    source = SqliteSource(tmp_path)
+    seen = []
+    os.link(source.path, tmp_path / "linked.sqlite3")
+    (tmp_path / "soft.sqlite3").symlink_to(source.path)
+    for name in ("source.sqlite3", "linked.sqlite3", "soft.sqlite3"):
+        source.url = f"sqlite:///{tmp_path}/./{name}"
+        connector = source.open(safety=source.safety(is_own_database=lambda found: bool(seen.append(found))))
+        connector.cursor(ACCOUNTS)
+        connector.close()
+
+    assert len(set(seen)) == 1
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "/etc/hosts",
+        "/work/../etc/hosts",
+        "{root}/../outside.sqlite3",
+        "{root}/link.sqlite3",
+        ":memory:",
+        "",
+        "{root}",
+    ],
+)
+def test_no_file_outside_the_folders_is_opened(tmp_path, place):
+    root = tmp_path / "root"
+    root.mkdir()
+    with closing(sqlite3.connect(tmp_path / "outside.sqlite3")) as database:
+        database.execute("CREATE TABLE t (x)")
+    (root / "link.sqlite3").symlink_to(tmp_path / "outside.sqlite3")
+    safety = Safety(allow_loopback=True, file_roots=(root,))
+
+    with pytest.raises((NotAllowed, Unreachable)):
+        read_address(f"sqlite:///{place.format(root=root)}", password="", safety=safety)
+
+
+def test_without_the_setting_no_file_is_opened(tmp_path):
+    source = SqliteSource(tmp_path)
+
+    with pytest.raises(NotAllowed, match="Files of this machine"):
+        source.open(safety=Safety(file_roots=(tmp_path,)))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "nonsense", "", "postgresql://", "postgresql:///database", "postgresql://u@/database",
+        "postgresql://host",
+        "postgresql://u@93.184.216.34/db?host=127.0.0.1",
+        "postgresql://u@93.184.216.34/db?hostaddr=127.0.0.1",
+        "postgresql://u@93.184.216.34/db?service=x", "postgresql://u@93.184.216.34/db?passfile=/etc/passwd",
+        "postgresql://u@93.184.216.34/db?sslmode=disable", "postgresql://u@93.184.216.34/db?options=-cx%3Dy",
+        "postgresql://u@93.184.216.34/db?sslrootcert=/etc/passwd",
+        "mysql://u@93.184.216.34/db?unix_socket=/x",
+        "mssql://u@93.184.216.34/db?odbc_connect=x", "mysql://u@93.184.216.34/db?local_infile=1",
+        "duckdb:////tmp/x", "sqlite+aiosqlite:///x?mode=rw", "http://93.184.216.34/db",
+    ],
+)  # fmt: skip
+def test_an_address_that_leads_elsewhere_is_refused(url):
+    with pytest.raises(NotAllowed):
+        read_address(url, password="", safety=WITH_LOOPBACK)
+
+
+@pytest.mark.parametrize("url", ["postgresql://u:p4ss@127.0.0.1/db", "postgres://u:p4ss@169.254.169.254/db"])
+def test_a_host_that_may_not_be_reached_is_not_spoken_to(url):
+    connector = KINDS["sql_database"].open(
+        Setup({"url": url, "accounts_query": "SELECT 1 AS system_ref"}, safety=Safety())
+    )
+
+    with pytest.raises(NotAllowed) as refusal:
+        connector.cursor(ACCOUNTS)
+    connector.close()
+
+    assert "p4ss" not in str(refusal.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["mysql://u:p4ss@127.0.0.1/db", "mssql://u:p4ss@127.0.0.1/db", "oracle://u:p4ss@127.0.0.1/db"]
+)
+def test_a_driver_that_is_not_installed_is_named(url):
+    with pytest.raises(SourceError, match="is not installed") as error:
+        KINDS["sql_database"].open(
+            Setup({"url": url, "accounts_query": "SELECT 1 AS system_ref"}, safety=WITH_LOOPBACK)
+        )
+
+    assert "pip install" in error.value.advice
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("change", "error"),
+    [
+        ({"password": "wr0ng"}, LoginRefused), ({"username": "nobody_there"}, LoginRefused),
+        ({"database": "nothing_there"}, ChangedSchema), ({"port": 1}, Unreachable),
+    ],
+)  # fmt: skip
+def test_a_login_that_fails_says_why_and_never_the_password(postgres, change, error):
+    url = read_address(postgres.url, password="", safety=WITH_LOOPBACK).set(**change)
+    shown = url.render_as_string(hide_password=False).replace("+psycopg", "")
+    connector = KINDS["sql_database"].open(
+        Setup({"url": shown, "accounts_query": "SELECT 1 AS system_ref"}, safety=WITH_LOOPBACK)
+    )
+
+    with pytest.raises(error) as caught:
+        connector.cursor(ACCOUNTS)
+    (finding,) = connector.check()
+    connector.close()
+
+    assert caught.value.advice
+    assert not finding.is_good
+    assert "wr0ng" not in f"{caught.value}{caught.value.advice}{finding.said}"
+
+
+@pytest.mark.postgres
+def test_the_secret_goes_before_a_password_in_the_address(postgres):
+    url = read_address(postgres.url, password="", safety=WITH_LOOPBACK)
+    setup = Setup(
+        {
+            "url": url.set(password="wr0ng").render_as_string(hide_password=False),
+            "accounts_query": "SELECT 1 AS system_ref",
+        },
+        {"password": str(url.password)},
+        safety=WITH_LOOPBACK,
+    )
+    connector = KINDS["sql_database"].open(setup)
+
+    assert connector.cursor(ACCOUNTS)
+    connector.close()
+
+
+@pytest.mark.postgres
+def test_a_user_without_the_right_to_read_is_told_so(postgres):
+    postgres.run("CREATE TABLE IF NOT EXISTS locked (number text)")
+    postgres.run("REVOKE ALL ON locked FROM CURRENT_USER")
+
+    with pytest.raises(LoginRefused):
+        read_pages(postgres, accounts_query="SELECT number FROM locked")
