@@ -8,7 +8,6 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.core.paginator import Paginator
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect
@@ -19,6 +18,7 @@ from django_q.tasks import async_task
 from import_export.admin import ImportMixin
 from import_export.forms import ImportForm
 
+from contacts.admin.mending import cells_sent, mend_page, rejected_page
 from contacts.admin_access import PerSystemAdmin, VisibleSystemFilter
 from contacts.admin_files import importers_of
 from contacts.export_files import FORMATS
@@ -38,8 +38,8 @@ from contacts.services.jobs import (
     file_import,
     seconds_left,
 )
+from contacts.services.mending import NothingMended, keep_mended, send_mended
 
-REJECTED_PER_PAGE = 50
 TONES = {
     Job.State.WAITING: "off",
     Job.State.CHECKING: "busy",
@@ -181,6 +181,11 @@ class JobAdmin(PerSystemAdmin, _LibraryImport):
                 self.admin_site.admin_view(self.rejected_view),
                 name="contacts_job_rejected",
             ),
+            path(
+                "<path:object_id>/mend/",
+                self.admin_site.admin_view(self.mend_view),
+                name="contacts_job_mend",
+            ),
             *library,
         ]
 
@@ -252,7 +257,8 @@ class JobAdmin(PerSystemAdmin, _LibraryImport):
             self._steer(request, job)
             return redirect("admin:contacts_job_change", job.pk)
         importer = IMPORTERS[job.kind]
-        rejected = Paginator(job.rejected_rows.order_by("line", "pk"), REJECTED_PER_PAGE)
+        rejected = rejected_page(job, request.GET.get("p"))
+        may_steer = self.may_steer(request, job)
         columns = [name for name in importer.column_names if any(name in row for row in job.preview)]
         context = {
             **self.admin_site.each_context(request),
@@ -261,12 +267,14 @@ class JobAdmin(PerSystemAdmin, _LibraryImport):
             "title": f"{job.get_kind_display()} {job.pk}",
             "crumbs": [("Imports", reverse("admin:contacts_job_changelist")), (self.job(job), "")],
             **self._progress_context(request, job),
-            "may_steer": self.may_steer(request, job),
+            "may_steer": may_steer,
+            "mend": mend_page(job, list(rejected)) if may_steer else None,
             "writable": job.counts.get("created", 0) + job.counts.get("changed", 0),
             "unchanged": job.counts.get("unchanged", 0),
             "columns": columns,
             "preview": [[row.get(name, "") for name in columns] for row in job.preview],
-            "rejected": rejected.get_page(request.GET.get("p")),
+            "rejected": rejected,
+            "corrected": job.options.get("corrects"),
         }
         return TemplateResponse(request, "contacts/imports/job.html", context)
 
@@ -290,6 +298,26 @@ class JobAdmin(PerSystemAdmin, _LibraryImport):
         )
         response["Content-Disposition"] = f'attachment; filename="rejected-{job.pk}.csv"'
         return response
+
+    def mend_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Keep a page's corrections and go to another, or send all corrected rows again; POST only."""
+        job = self._job(request, object_id)
+        if request.method != "POST" or not self.may_steer(request, job):
+            raise PermissionDenied
+        by: Any = request.user
+        try:
+            keep_mended(job, cells_sent(job, request.POST), by=by)
+            if "send" in request.POST:
+                job = send_mended(job, by=by, now=timezone.now())
+                _enqueue("check_import", job)
+                return redirect("admin:contacts_job_change", job.pk)
+        except CannotImport as refusal:
+            raise PermissionDenied from refusal
+        except (NothingMended, JobIsElsewhere, FileRefused) as refusal:
+            messages.warning(request, str(refusal))
+        page = request.POST.get("keep", "1")
+        address = reverse("admin:contacts_job_change", args=[job.pk])
+        return redirect(f"{address}?p={int(page) if page.isdecimal() and len(page) < 7 else 1}")
 
     def _job(self, request: HttpRequest, object_id: str) -> Job:
         if not self.has_view_permission(request):

@@ -55,6 +55,17 @@ class Job(models.Model):
         return f"{self.get_kind_display()} {self.pk}"
 
 
+class RejectedRowQuerySet(models.QuerySet):
+    def mendable(self) -> "RejectedRowQuerySet":
+        """Rows that were not sent again, or in an import that came to nothing."""
+        came_to_nothing = (Job.State.FAILED, Job.State.CANCELLED)
+        return self.filter(models.Q(sent_in=None) | models.Q(sent_in__state__in=came_to_nothing))
+
+    def mended(self) -> "RejectedRowQuerySet":
+        """Mendable rows that somebody has corrected."""
+        return self.mendable().exclude(mended={})
+
+
 class RejectedRow(models.Model):
     """A row that was not taken: where it stood, which value, why; whole, to be mended and sent again."""
 
@@ -64,6 +75,17 @@ class RejectedRow(models.Model):
     value = models.CharField(max_length=200, blank=True, default="", help_text="cut at 200 characters")
     reason = models.CharField(max_length=300)
     row = models.JSONField(default=dict, help_text="the whole row under the file's own column names")
+    mended = models.JSONField(default=dict, help_text="the corrected cells, under the same names")
+    sent_in = models.ForeignKey(
+        Job,
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="the import that the corrected row was sent again in",
+    )
+
+    objects = RejectedRowQuerySet.as_manager()
 
     class Meta:
         indexes = [models.Index(fields=["job", "line"], name="rejected_row_by_line")]
