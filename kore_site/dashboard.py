@@ -20,9 +20,12 @@ from sync.night_charts import night_bars
 from sync.night_held import MAY_RELEASE, held_by_command
 from sync.night_report import NightLine, next_night_at, read_night
 from sync.services.run_night import night_is_at_work
+from ticketing.connection_report import read_connections
+from ticketing.models import SourceConnection
 
 NIGHTS_SHOWN = 30
 JOBS_SHOWN = 5
+CONNECTIONS_SHOWN = 8
 UNFINISHED = (Job.State.WAITING, Job.State.CHECKING, Job.State.CHECKED, Job.State.WRITING)
 SIZE_BANDS = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 9), (10, None))
 QUALITIES = (
@@ -107,6 +110,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         sizes=_sizes(figures) if figures else [],
         jobs=_jobs(user),
         jobs_address=page_address("contacts_job_changelist"),
+        **_connection_panel(user, now=now),
         first_steps=_first_steps(user, systems, figures, nights) if steers and figures else [],
         held_night=_held_night(user, nights),
         held_grouping=held_by_command() if user.has_perm(MAY_RELEASE) else None,
@@ -224,6 +228,22 @@ def _jobs(user: User | AnonymousUser) -> list[tuple[Job, Share]]:
         return []
     jobs = Job.objects.visible_to(user).filter(state__in=UNFINISHED).select_related("system", "by")
     return [(job, Share(job.position, job.size)) for job in jobs.order_by("-created_at")[:JOBS_SHOWN]]
+
+
+def _connection_panel(user: User | AnonymousUser, *, now: datetime) -> dict[str, Any]:
+    """How the systems are pulled that the person may see, those in trouble first."""
+    if not user.has_perm("ticketing.view_sourceconnection"):
+        return {}
+    connections = SourceConnection.objects.visible_to(user).select_related("system")
+    lines = read_connections(connections.order_by("system__rank", "system__code"), now=now)
+    lines.sort(key=lambda line: not line.is_in_trouble)
+    shown = max(CONNECTIONS_SHOWN, sum(line.is_in_trouble for line in lines))
+    return {
+        "shows_connections": True,
+        "connections": lines[:shown],
+        "more_connections": len(lines[shown:]),
+        "connections_address": page_address("ticketing_sourceconnection_changelist"),
+    }
 
 
 def _first_steps(

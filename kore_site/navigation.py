@@ -13,7 +13,11 @@ UNFOLD = {
     "SHOW_VIEW_ON_SITE": False,
     "SHOW_BACK_BUTTON": False,
     "DASHBOARD_CALLBACK": "kore_site.dashboard.overview",
-    "STYLES": ["kore_site.sidebar.kore_css", "kore_site.sidebar.overview_css"],
+    "STYLES": [
+        "kore_site.sidebar.kore_css",
+        "kore_site.sidebar.overview_css",
+        "kore_site.sidebar.connections_css",
+    ],
     "SCRIPTS": ["kore_site.sidebar.keyboard_js"],
     "COLORS": COLORS,
     "BORDER_RADIUS": "4px",

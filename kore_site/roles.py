@@ -39,13 +39,33 @@ _STEER = (
     "sync.release_nightrun",
 )
 
+# Pulls by schedule and by hand, and what the columns of a source mean.
+_SEE_PULLS = (
+    "ticketing.view_sourceconnection",
+    "ticketing.view_pullrun",
+    "ticketing.view_waitingrow",
+    "ticketing.view_pullalarm",
+)
+_STEER_PULLS = (*_SEE_PULLS, "ticketing.pull_sourceconnection")
+# Addresses, credentials and schedules: who sets these decides what this installation talks to.
+_CONNECT = ("ticketing.add_sourceconnection", "ticketing.change_sourceconnection")
+
 # The names of the lists that only administrators open; the lists themselves ask for the role as well.
 _WATCH_THE_CLUSTER = tuple(f"django_q.view_{name}" for name in ("success", "failure", "ormq", "schedule"))
 
 # What a role may do at all. Which systems' records it may do it with is granted per system, beside this.
 ROLES: Mapping[str, Sequence[str]] = {
-    ADMINISTRATORS: (*_SEE_PEOPLE, *_EDIT_PEOPLE, *_BRING_IN, *_SEE_NIGHTS, *_STEER, *_WATCH_THE_CLUSTER),
-    CRM_MANAGERS: (*_SEE_PEOPLE, *_EDIT_PEOPLE, *_BRING_IN, *_SEE_NIGHTS, *_STEER),
+    ADMINISTRATORS: (
+        *_SEE_PEOPLE,
+        *_EDIT_PEOPLE,
+        *_BRING_IN,
+        *_SEE_NIGHTS,
+        *_STEER,
+        *_STEER_PULLS,
+        *_CONNECT,
+        *_WATCH_THE_CLUSTER,
+    ),
+    CRM_MANAGERS: (*_SEE_PEOPLE, *_EDIT_PEOPLE, *_BRING_IN, *_SEE_NIGHTS, *_STEER, *_STEER_PULLS),
     SALES_REPS: (*_SEE_PEOPLE, *_EDIT_PEOPLE),
     DATA_PROTECTION_OFFICERS: (*_SEE_PEOPLE, *_EDIT_PEOPLE, "contacts.view_ruleset"),
 }

@@ -33,6 +33,7 @@ SECTIONS: Sequence[tuple[str, Sequence[Entry]]] = (
         "Ticketing",
         (
             Entry("Ticket systems", "confirmation_number", "contacts.ticketsystem"),
+            Entry("Connections", "cable", "ticketing.sourceconnection"),
             Entry("Imports", "upload_file", "contacts.job"),
             Entry("Matching rules", "rule", "contacts.ruleset"),
             Entry("Model versions", "balance", "contacts.modelversion"),
@@ -58,6 +59,9 @@ SECTIONS: Sequence[tuple[str, Sequence[Entry]]] = (
         ),
     ),
 )
+
+# Pages whose lists have no entry of their own, and the entry behind which they stand.
+BEHIND = {"ticketing.pullrun": "ticketing.sourceconnection"}
 
 # The three lists of django-q2 stand behind one entry of the sidebar, as tabs of one another.
 BACKGROUND_TASKS = (
@@ -116,6 +120,11 @@ def overview_css(request: HttpRequest) -> str:
     return static("kore/overview.css")
 
 
+def connections_css(request: HttpRequest) -> str:
+    """Address of the look of connections and their pulls."""
+    return static("kore/connections.css")
+
+
 def favicon(request: HttpRequest) -> str:
     """Address of the mark that a browser shows on its tab."""
     return static("kore/favicon.svg")
@@ -128,6 +137,9 @@ def _entry_of_page(path: str) -> Entry | None:
     covering = [entry for entry in entries if path.startswith(_address(entry))]
     if any(tab.model in known and path.startswith(_address(tab)) for tab in BACKGROUND_TASKS):
         return next(entry for entry in entries if entry.model == BACKGROUND_TASKS[0].model)
+    for model, entry_model in BEHIND.items():
+        if model in known and path.startswith(_address(Entry("", "", model))):
+            return next((entry for entry in entries if entry.model == entry_model), None)
     return max(covering, key=lambda entry: len(_address(entry)), default=None)
 
 
