@@ -28,7 +28,7 @@ from contacts.services.arrivals import Admitted  # noqa: E402
 from contacts.services.imports import ImportOptions, admit_chunk, open_import  # noqa: E402
 from contacts.services.systems import add_business_unit, add_ticket_system  # noqa: E402
 
-TARGET = 25.0
+TARGET = 50.0
 MOST_EXTRA_MIB = 64.0
 BASELINE_ROWS = 3_000
 _FIRST = ("Ann", "Bo", "Chidi", "Dörte", "Elif", "Femi", "Grace", "Hal", "Ines", "Jo")
