@@ -6,7 +6,7 @@ What becomes what, and what pretix does not tell, stands in docs/connectors.md.
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import chain, islice
+from itertools import chain
 from typing import Any
 
 from ticketing.connectors.base import (
@@ -23,6 +23,7 @@ from ticketing.connectors.base import (
     Setup,
     TooMuch,
 )
+from ticketing.connectors.pretix_accounts import Accounts, Table
 from ticketing.connectors.pretix_api import (
     NUMBER_FIELDS,
     ORDER_FIELDS,
@@ -35,15 +36,11 @@ from ticketing.connectors.pretix_api import (
 from ticketing.connectors.pretix_check import findings
 from ticketing.connectors.pretix_kept import KeptOrders
 from ticketing.connectors.pretix_rows import (
-    ADDRESS_COLUMNS,
-    BOOKER_COLUMNS,
+    ADDRESSED_COLUMNS,
     CUSTOMER_COLUMNS,
     NAME_COLUMNS,
     PURCHASE_COLUMNS,
-    Row,
     account_number,
-    address_row,
-    booker_row,
     customer_row,
     is_erased,
     name_rows,
@@ -53,12 +50,14 @@ from ticketing.connectors.pretix_walks import Step, walk_customers, walk_orders
 from ticketing.connectors.pretix_writing import account_of, write_account
 from ticketing.connectors.web import Web
 
-Columns = tuple[str, ...]
-Table = tuple[Columns, list[Row]]
-
 HINTS_OF_A_PAGE = 50
 _ORDER_ACTION = "pretix.event.order."
 _CUSTOMER_ACTION = "pretix.customer."
+_COLUMNS = {
+    DataSet.ACCOUNTS: ADDRESSED_COLUMNS,
+    DataSet.NAMES: NAME_COLUMNS,
+    DataSet.PURCHASES: PURCHASE_COLUMNS,
+}
 _SLUG = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-_]{0,99}")
 _CODE = re.compile(r"[A-Za-z0-9]{1,16}")
 _IDENTIFIER = re.compile(r"[A-Za-z0-9][A-Za-z0-9.\-_]{0,99}")
@@ -95,6 +94,7 @@ class Pretix:
         self._cursors: dict[DataSet, str] = {}
         self._read: set[DataSet] = set()
         self._kept: KeptOrders | None = None
+        self._accounts: Accounts | None = None
 
     def check(self) -> list[Finding]:
         """Address, token, version, organiser, permissions and clock, in this order."""
@@ -102,20 +102,12 @@ class Pretix:
 
     def sample(self, data_set: DataSet, *, rows: int) -> Sample:
         """The first customers, or what is in the orders that were not changed for longest."""
-        if data_set is DataSet.ACCOUNTS:
-            steps = walk_customers(self._api)
-            tables = (self._customer_table(step, opening="") for step in islice(steps, 1 + rows // 50))
-            columns: Columns = CUSTOMER_COLUMNS
-        else:
-            walk = walk_orders(self._api, "", ORDER_FIELDS)
-            tables = (self._order_tables(step, data_set)[0] for step in walk)
-            columns = NAME_COLUMNS if data_set is DataSet.NAMES else PURCHASE_COLUMNS
-        found: list[Row] = []
-        for _columns, more in tables:
-            found.extend(more)
+        columns, found = _COLUMNS[data_set], []
+        for told, more in self._sampled(data_set):
+            found += [dict(zip(told, row, strict=True)) for row in more]
             if len(found) >= rows:
                 break
-        return Sample(columns, found[:rows])
+        return Sample(columns, [tuple(row.get(name, "") for name in columns) for row in found[:rows]])
 
     def changed(self, data_set: DataSet, *, since: str, resume: str, overlap: int) -> Iterator[Page]:
         """Orders by the moment of their change; of the accounts first the customers, all looked through.
@@ -129,6 +121,8 @@ class Pretix:
         self._read.add(data_set)
         opening = _opening(since, overlap)
         part, _, place = resume.partition(" ")
+        if data_set is DataSet.ACCOUNTS:
+            self._begin_accounts(at)
         if data_set is DataSet.ACCOUNTS and part != "orders":
             number, _, begun = place.partition(" ")
             customers = self._changed_customers(opening, page=int(number or 1), begun=begun or at)
@@ -158,14 +152,13 @@ class Pretix:
 
     def reread(self, hints: Sequence[str]) -> Iterator[tuple[DataSet, Page]]:
         """The orders and customers that hints name, as far as pretix knows them."""
+        self._begin_accounts(self._now_there())
         for start in range(0, len(hints), HINTS_OF_A_PAGE):
             orders, customers = self._hinted(hints[start : start + HINTS_OF_A_PAGE])
-            behind = str(start + HINTS_OF_A_PAGE)
-            step = Step(customers, behind, len(customers))
-            told = [(DataSet.ACCOUNTS, self._customer_table(step, opening=""))]
+            told = [(DataSet.ACCOUNTS, self._customer_table(customers, opening=""))]
             for data_set in DataSet:
-                tables = self._order_tables(Step(orders, behind, len(orders)), data_set)
-                told += [(data_set, table) for table in tables]
+                told += [(data_set, table) for table in self._order_tables(orders, data_set)]
+            behind = str(start + HINTS_OF_A_PAGE)
             yield from ((data_set, _page(table, behind)) for data_set, table in told if table[1])
 
     def read_account(self, number: str) -> Account | None:
@@ -180,15 +173,16 @@ class Pretix:
         return write_account(self._api, number, values, version=version)
 
     def close(self) -> None:
-        """Let go of pretix, and of the orders kept."""
+        """Let go of pretix, and of what was kept."""
         self._forget()
+        self._begin_accounts("")
         self._api.close()
 
     def _changed_customers(self, opening: str, *, page: int, begun: str) -> Iterator[Page]:
         """Customers whose change is in the window; pretix cannot be asked for them alone."""
         walk = walk_customers(self._api, page=page, begun=begun)
         for step in walk:
-            table = self._customer_table(step, opening=opening)
+            table = self._customer_table(step.rows, opening=opening)
             if table[1]:
                 yield _page(table, f"customers {step.behind} {begun}")
 
@@ -196,7 +190,7 @@ class Pretix:
         done = total = found = 0
         is_from_start = not place
         for step in self._orders(data_set, opening, place=place):
-            tables = [table for table in self._order_tables(step, data_set) if table[1]]
+            tables = [table for table in self._order_tables(step.rows, data_set) if table[1]]
             done, total = done + len(step.rows), max(total, step.count)
             found += sum(len(rows) for _columns, rows in tables)
             is_told = is_from_start and data_set is not DataSet.ACCOUNTS
@@ -227,28 +221,42 @@ class Pretix:
         self._kept = KeptOrders(opening, self._cursors[data_set])
         return self._kept.keep(walk_orders(self._api, opening, ORDER_FIELDS))
 
-    def _customer_table(self, step: Step, *, opening: str) -> Table:
+    def _customer_table(self, customers: Sequence[Json], *, opening: str) -> Table:
+        """Those changed in the window; all of them are kept, to be joined with their orders."""
         with expected_shape():
+            if self._accounts is not None:
+                self._accounts.keep(customers)
             rows = [
                 customer_row(customer)
-                for customer in step.rows
+                for customer in customers
                 if not is_erased(customer)
                 and (not opening or moment(customer["last_modified"]) >= moment(opening))
             ]
         return CUSTOMER_COLUMNS, rows
 
-    def _order_tables(self, step: Step, data_set: DataSet) -> list[Table]:
-        """What some orders say to a data set: bookers and addresses to the accounts, else one table."""
+    def _order_tables(self, orders: Sequence[Json], data_set: DataSet) -> list[Table]:
+        """What some orders say to a data set, in tables of the same columns."""
         with expected_shape():
-            orders = counted(step.rows)
             if data_set is DataSet.ACCOUNTS:
-                bookers = [booker_row(order) for order in orders if not order["customer"]]
-                addresses = [row for order in orders if order["customer"] and (row := address_row(order))]
-                return [(BOOKER_COLUMNS, bookers), (ADDRESS_COLUMNS, addresses)]
+                assert self._accounts is not None
+                return self._accounts.tables(orders)
+            sold = counted(orders)
             if data_set is DataSet.NAMES:
-                return [(NAME_COLUMNS, [row for order in orders for row in name_rows(order)])]
-            lines = [row for order in orders for row in purchase_rows(order, self._api.happening)]
+                return [(NAME_COLUMNS, [row for order in sold for row in name_rows(order)])]
+            lines = [row for order in sold for row in purchase_rows(order, self._api.happening)]
             return [(PURCHASE_COLUMNS, lines)]
+
+    def _sampled(self, data_set: DataSet) -> Iterator[Table]:
+        self._begin_accounts(self._now_there())
+        if data_set is DataSet.ACCOUNTS:
+            yield from (self._customer_table(step.rows, opening="") for step in walk_customers(self._api))
+        for step in walk_orders(self._api, "", ORDER_FIELDS):
+            yield from self._order_tables(step.rows, data_set)
+
+    def _begin_accounts(self, at: str) -> None:
+        if self._accounts is not None:
+            self._accounts.close()
+        self._accounts = Accounts(self._api, read_since=at) if at else None
 
     def _hinted(self, hints: Sequence[str]) -> tuple[list[Json], list[Json]]:
         orders, customers = [], []
@@ -257,8 +265,6 @@ class Pretix:
                 orders.append(order)
             elif (found := _CUSTOMER_HINT.fullmatch(hint)) and (customer := self._api.customer(found[1])):
                 customers.append(customer)
-        named = {order["customer"] for order in orders} - {customer["identifier"] for customer in customers}
-        customers += filter(None, (self._api.customer(name) for name in sorted(filter(None, named))))
         return orders, customers
 
     def _now_there(self) -> str:

@@ -12,9 +12,9 @@ CUSTOMER_COLUMNS = (
     "created_at", "updated_at",
 )  # fmt: skip
 ADDRESS_COLUMNS = ("system_ref", "company", "address1", "address2", "city", "postcode", "country")
-BOOKER_COLUMNS = (
+ADDRESSED_COLUMNS = (
     "system_ref", "title", "first_name", "last_name", "email", "phone", "company", "address1", "address2",
-    "city", "postcode", "country", "language", "created_at", "updated_at",
+    "city", "postcode", "country", "language", "external_customer_id", "created_at", "updated_at",
 )  # fmt: skip
 NAME_COLUMNS = (
     "system_ref", "name_id", "role", "title", "first_name", "last_name", "email", "updated_at",
@@ -115,6 +115,7 @@ def booker_row(order: Mapping[str, Any]) -> Row:
         order["phone"],
         *_place(address),
         language_of(order["locale"]),
+        "",
         order["datetime"],
         order["last_modified"],
     )
@@ -124,6 +125,20 @@ def address_row(order: Mapping[str, Any]) -> Row | None:
     """What an order's invoice address says of the customer who booked it; None where it says nothing."""
     place = _place(order["invoice_address"] or {})
     return _row(order["customer"], *place) if any(place[:-1]) else None
+
+
+def addressed_row(customer: Mapping[str, Any], order: Mapping[str, Any]) -> Row | None:
+    """A customer with the invoice address of an order; None where it has none.
+
+    It is as new as the newer of the two: else the older would count as overtaken.
+    """
+    address = address_row(order)
+    if address is None:
+        return None
+    own = dict(zip(CUSTOMER_COLUMNS, customer_row(customer), strict=True))
+    own |= dict(zip(ADDRESS_COLUMNS, address, strict=True))
+    own["updated_at"] = max(customer["last_modified"], order["last_modified"], key=datetime.fromisoformat)
+    return tuple(own[name] for name in ADDRESSED_COLUMNS)
 
 
 def name_rows(order: Mapping[str, Any]) -> list[Row]:

@@ -10,7 +10,7 @@ from ticketing.connectors.base import Account, CannotWrite, ChangedSchema, Confl
 from ticketing.connectors.pretix_api import Json, PretixApi, expected_shape
 from ticketing.connectors.pretix_rows import (
     ADDRESS_COLUMNS,
-    BOOKER_COLUMNS,
+    ADDRESSED_COLUMNS,
     CUSTOMER_COLUMNS,
     Row,
     address_row,
@@ -142,7 +142,7 @@ def _order_of(api: PretixApi, number: str) -> Json | None:
 
 def _booker(order: Json) -> Account:
     with expected_shape():
-        values = _values(BOOKER_COLUMNS, booker_row(order))
+        values = _values(ADDRESSED_COLUMNS, booker_row(order))
         return Account(values, _version(values))
 
 

@@ -10,6 +10,7 @@ from ticketing.connectors.pretix_rows import (
     Happening,
     Name,
     address_row,
+    addressed_row,
     booker_row,
     customer_row,
     is_erased,
@@ -65,7 +66,7 @@ def test_a_booker_without_a_customer_account_is_an_account_of_the_order():
 
     assert booker_row(order("A1", minute=3, phone="+4930123", invoice_address=place)) == (
         "O-cup-A1", "", "Bo", "Booker", "a1@example.com", "+4930123", "Bo Ltd", "Side Street 1",
-        "Back house, 2nd floor", "Berlin", "10115", "DE", "en", at(0), at(3),
+        "Back house, 2nd floor", "Berlin", "10115", "DE", "en", "", at(0), at(3),
     )  # fmt: skip
 
 
@@ -84,6 +85,11 @@ def test_an_order_of_a_customer_tells_the_customers_address_unless_it_has_none()
     assert address_row(order("A1", customer="C1", invoice_address=None)) is None
     only_country = address(street="", zipcode="", city="")
     assert address_row(order("A1", customer="C1", invoice_address=only_country)) is None
+
+
+def test_a_customer_with_an_address_is_as_new_as_the_newer_of_customer_and_order():
+    assert addressed_row(customer("C1", minute=1), order("A1", minute=9, customer="C1"))[-1] == at(9)
+    assert addressed_row(customer("C1", minute=9), order("A1", minute=1, customer="C1"))[-1] == at(9)
 
 
 def test_attendees_are_related_names_of_the_account_that_booked():
