@@ -3,6 +3,7 @@
 # make test-postgres  the same on PostgreSQL (DATABASE_URL, else the database kore_test on this machine)
 # make lint        every check that runs nothing             make bench   the figures of the README
 # make pins        compile requirements*.txt anew from requirements*.in
+# make verify-pretix  pulls from a real pretix, which it installs from PyPI on first use  (ARGS="--venv PATH")
 #
 # All of them need Python 3.11 or newer and nothing else: the first one makes .venv and fills it.
 
@@ -14,7 +15,7 @@ DEV_PINS := .venv/.dev-$(shell cat requirements.txt requirements-dev.txt | cksum
 PIP := $(PY) -m pip install -qq --disable-pip-version-check
 
 .DELETE_ON_ERROR:
-.PHONY: demo test test-postgres lint bench pins
+.PHONY: demo test test-postgres lint bench verify-pretix pins
 
 demo: $(RUN_PINS)
 	@exec $(PY) manage.py demo $(ARGS)
@@ -31,6 +32,9 @@ lint: $(DEV_PINS)
 
 bench: $(DEV_PINS)
 	@$(PY) -m benchmarks $(ARGS)
+
+verify-pretix: $(RUN_PINS)
+	@$(PY) -m verification.pretix $(ARGS)
 
 pins: $(DEV_PINS)
 	@$(PIP) uv
