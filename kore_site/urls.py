@@ -6,6 +6,7 @@ from django.views.generic import RedirectView
 
 from contacts import views
 from kore_site import health
+from kore_site.demo import change as demo_change
 from ticketing import views as ticketing_views
 
 urlpatterns = [
@@ -13,6 +14,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("contact/<int:group_id>/", views.contact, name="contact"),
     path("contact/<int:group_id>/primary/", views.choose_primary_by_hand, name="choose_primary"),
+    path("demo/<int:connection_id>/change/", demo_change.change_source, name="demo_change"),
     path("hints/<str:hook_key>/", ticketing_views.hint, name="source_hint"),
     path("healthz/", health.web, name="healthz"),
     path("healthz/tasks/", health.tasks, name="healthz_tasks"),

@@ -60,7 +60,8 @@ MEMBERS = System(
     "CLUB", "Mariners members and shop", MARINERS.code, "Member Number", 30, 0.40, "M-", 7_700,
     writes_local_phones=False,
 )  # fmt: skip
-SYSTEMS = (BOX_OFFICE, GULLS_TICKETS, MEMBERS)
+SYSTEMS = (BOX_OFFICE, GULLS_TICKETS, MEMBERS)  # which send files
+SHOP = System("SHOP", "Mariners online shop", MARINERS.code, "Shop customer", 40, 0, "", 50_000)  # is pulled
 
 SEASON_DAYS = 240
 _VISITORS = (

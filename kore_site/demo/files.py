@@ -6,13 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from kore_site.demo.club import BOX_OFFICE, GULLS_TICKETS, MEMBERS, System
+from kore_site.demo.club import BOX_OFFICE, GULLS_TICKETS, MEMBERS, SHOP, System
+from kore_site.demo.live_source import open_shop
 from kore_site.demo.people import REF_COLUMNS, Entry, make_entries
 from kore_site.demo.spending import PURCHASE_COLUMNS, make_purchases
 
 TRUTH_COLUMNS = ("system", "system_ref", "person")
 _EARLY_SHARE = 0.6
 _FIRST_DAYS_AGO = 9
+_ONE_IN_SHOP = 20  # System Refs of so many are the live shop's
 
 
 @dataclass(frozen=True)
@@ -36,13 +38,16 @@ class ClubFiles:
 
 
 def write_files(folder: Path, *, refs: int, seed: int, now: dt.datetime) -> ClubFiles:
-    """Write every file of the demonstration into the folder; the same for the same arguments.
+    """Write every file of the demonstration into the folder, and the shop's database; the same for the same
+    arguments.
 
     The box office comes first with its older customers and last with its newer ones, so that no system is
     always the one that found a person first. No file knows of anything later than the day it came.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    entries = make_entries(refs, seed=seed, now=now - dt.timedelta(days=_FIRST_DAYS_AGO))
+    in_shop = max(refs // _ONE_IN_SHOP, 1)
+    entries = make_entries(refs - in_shop, seed=seed, now=now - dt.timedelta(days=_FIRST_DAYS_AGO))
+    shop = open_shop(entries, customers=in_shop, seed=seed, now=now)
     of = {
         system: [e for e in entries if e.system is system] for system in (BOX_OFFICE, GULLS_TICKETS, MEMBERS)
     }
@@ -60,7 +65,8 @@ def write_files(folder: Path, *, refs: int, seed: int, now: dt.datetime) -> Club
         if chosen
     ]
     truth = folder / "truth.csv"
-    _write(truth, TRUTH_COLUMNS, [_truth_of(entry) for entry in entries])
+    in_files = [_truth_of(entry) for entry in entries]
+    _write(truth, TRUTH_COLUMNS, [*in_files, *(_truth(SHOP, number, shop[number]) for number in shop)])
     return ClubFiles(deliveries, truth)
 
 
@@ -76,11 +82,11 @@ def _write_delivery(
 
 
 def _truth_of(entry: Entry) -> dict[str, str]:
-    return {
-        "system": entry.system.code,
-        "system_ref": entry.row["system_ref"],
-        "person": str(entry.fan.number),
-    }
+    return _truth(entry.system, entry.row["system_ref"], entry.fan.number)
+
+
+def _truth(system: System, system_ref: str, person: int) -> dict[str, str]:
+    return {"system": system.code, "system_ref": system_ref, "person": str(person)}
 
 
 def _write(path: Path, columns: Sequence[str], rows: Iterable[Mapping[str, str]]) -> int:

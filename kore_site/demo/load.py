@@ -10,22 +10,26 @@ from pathlib import Path
 from typing import BinaryIO
 
 from django.contrib.auth.models import User
+from django.utils import timezone
 
 from contacts.importers import IMPORTERS, Importer
 from contacts.models import Job, Organisation, TicketSystem
-from contacts.services.arrivals import Admitted
+from contacts.services.arrivals import COUNTS, Admitted
 from contacts.services.evaluate import Quality, TrueRow
 from contacts.services.evaluate import evaluate as compare
 from contacts.services.imports import ImportOptions, admit_chunk, open_import
 from contacts.services.systems import add_business_unit, add_ticket_system
 from kore_site.demo import club
 from kore_site.demo.files import ClubFiles, Delivery
+from kore_site.demo.live_source import connect_shop
 from kore_site.demo.progress import Progress, progress
 from sync.models import NightRun
 from sync.models.night import RunState
 from sync.night import NIGHT, Counts, Step
 from sync.night import Progress as NightProgress
 from sync.services.run_night import run_night
+from ticketing.models import PullRun
+from ticketing.services.pull import pull
 
 SEED = 1887  # the year the club was founded
 
@@ -48,6 +52,10 @@ class NightFailed(Exception):
         super().__init__(" ".join(f"The night failed at “{step.name}”: {step.error}" for step in failed))
 
 
+class PullFailed(Exception):
+    """The shop could not be pulled; says why."""
+
+
 def is_loaded() -> bool:
     """Whether the demonstration is complete: its people are let in last."""
     return User.objects.filter(username__in=[person.username for person in club.STAFF]).exists()
@@ -55,7 +63,7 @@ def is_loaded() -> bool:
 
 def is_someone_elses() -> bool:
     """Whether ticket systems stand here that the demonstration did not make."""
-    ours = [system.code for system in club.SYSTEMS]
+    ours = [system.code for system in (*club.SYSTEMS, club.SHOP)]
     return (
         TicketSystem.objects.exclude(code__in=ours)
         .exclude(kind=TicketSystem.Kind.HAND, business_unit__code__in=[unit.code for unit in club.UNITS])
@@ -69,7 +77,7 @@ def found_club() -> None:
     Organisation.objects.update(name=club.ORGANISATION, currency=club.CURRENCY, default_country="GB")
     units = {unit.code: add_business_unit(unit.code, name=unit.name) for unit in club.UNITS}
     known = set(TicketSystem.objects.values_list("code", flat=True))
-    for system in club.SYSTEMS:
+    for system in (*club.SYSTEMS, club.SHOP):
         if system.code not in known:
             add_ticket_system(
                 system.code,
@@ -82,15 +90,17 @@ def found_club() -> None:
 
 
 def live_through(files: ClubFiles, *, now: dt.datetime) -> tuple[list[Imported], list[NightRun]]:
-    """The club's last days: files come in, a night passes, newer files come in, and tonight passes.
+    """The club's last days: files come in, a night passes, newer files come in, the shop is pulled for the
+    first time, and tonight passes.
 
-    Raises NightFailed.
+    Raises NightFailed or PullFailed.
     """
     earlier = [delivery for delivery in files.deliveries if delivery.days_ago]
     today = [delivery for delivery in files.deliveries if not delivery.days_ago]
     imports = [done for delivery in earlier for done in _import_delivery(delivery, now=now)]
     nights = [_night(now=_two_nights_ago(now))]
     imports += [done for delivery in today for done in _import_delivery(delivery, now=now)]
+    imports.append(_pull_shop(now=now))
     nights.append(_night(now=now))
     return imports, nights
 
@@ -140,6 +150,18 @@ def counts_in_words(counts: Counts) -> str:
     """Such as "3,100 contacts, 12 joined"; what came to nothing is left out."""
     words = (f"{count:,} {name.replace('_', ' ')}" for name, count in counts.items() if count)
     return ", ".join(words) or "nothing to do"
+
+
+def _pull_shop(*, now: dt.datetime) -> Imported:
+    """The first pull of the shop: everything there is."""
+    began = time.monotonic()
+    with progress(f"{club.SHOP.code}: pulled from its database") as line:
+        run = pull(connect_shop(now=now), trigger=PullRun.Trigger.COMMAND, clock=timezone.now)
+        if run.state != PullRun.State.DONE:
+            raise PullFailed(f"{club.SHOP.code} could not be pulled: {run.message} {run.advice}")
+        line.finish(counts_in_words(run.counts))
+    counts = {name: run.counts.get(name, 0) for name in COUNTS}
+    return Imported(club.SHOP.code, "its live database", counts, time.monotonic() - began)
 
 
 def _import_delivery(delivery: Delivery, *, now: dt.datetime) -> Iterator[Imported]:

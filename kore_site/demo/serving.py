@@ -10,7 +10,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,13 +43,19 @@ class Child:
     name: str
     command: Sequence[str]
     log: Path
+    environment: Mapping[str, str]
     process: subprocess.Popen[bytes] = field(init=False)
 
     def start(self) -> None:
         """Begin; Ctrl-C in the terminal does not reach it, so that one place decides when it stops."""
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                self.command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                env=self.environment,
+                start_new_session=True,
             )
 
     def ask_to_stop(self) -> None:
@@ -101,13 +107,20 @@ def check_port(port: int) -> None:
             raise PortTaken(port) from None
 
 
-def children(port: int, *, manage: Path, folder: Path) -> tuple[Child, Child]:
-    """The web server on this port and the cluster, with their logs in the folder; not started yet."""
+def children(port: int, *, manage: Path, folder: Path, environment: Mapping[str, str]) -> tuple[Child, Child]:
+    """The web server on this port and the cluster, with their logs in the folder; not started yet.
+
+    `environment`: variables that they get beside ours.
+    """
     conf = Path(__file__).resolve().parent.parent / "gunicorn_conf.py"
     folder.mkdir(parents=True, exist_ok=True)
     web = [sys.executable, "-m", "gunicorn", "-c", str(conf), "--bind", f"{HOST}:{port}", "kore_site.wsgi"]
     cluster = [sys.executable, str(manage), "qcluster"]
-    return Child("web server", web, folder / "web.log"), Child("cluster", cluster, folder / "cluster.log")
+    both = {**os.environ, **environment}
+    return (
+        Child("web server", web, folder / "web.log", both),
+        Child("cluster", cluster, folder / "cluster.log", both),
+    )
 
 
 def serve(web: Child, cluster: Child, *, port: int, when_ready: Callable[[], None]) -> None:

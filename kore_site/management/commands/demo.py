@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from kore_site.demo import load, report
 from kore_site.demo.files import write_files
+from kore_site.demo.live_source import allow_shop, environment
 from kore_site.demo.progress import progress
 from kore_site.demo.serving import HOST, ChildStopped, PortTaken, check_port, children, serve
 from kore_site.demo.staff import hire, set_passwords
@@ -21,7 +22,7 @@ _FOLDER = settings.VAR_DIR / "demo"
 
 
 class Command(BaseCommand):
-    help = "Start Kore with a fictional club: three ticket systems, their fans and purchases, and one night."
+    help = "Start Kore with a fictional club: four ticket systems, one of them live, fans and a night."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--refs", type=int, default=5000, help="System Refs to make (default 5000)")
@@ -32,6 +33,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if options["refs"] < 10:
             raise CommandError("--refs: at least 10, please.", returncode=2)
+        allow_shop()
         try:
             if not options["no_serve"]:
                 check_port(options["port"])
@@ -42,7 +44,7 @@ class Command(BaseCommand):
                 self._say_how_to_sign_in(password)
         except PortTaken as taken:
             raise CommandError(str(taken), returncode=2) from None
-        except (ChildStopped, load.NightFailed) as stopped:
+        except (ChildStopped, load.NightFailed, load.PullFailed) as stopped:
             raise CommandError(str(stopped)) from None
         except KeyboardInterrupt:
             raise CommandError("Stopped. Start it again, and it goes on.", returncode=130) from None
@@ -65,7 +67,7 @@ class Command(BaseCommand):
         now = timezone.now()
         with progress("The club") as line:
             load.found_club()
-            line.finish("3 ticket systems in 2 business units")
+            line.finish("4 ticket systems in 2 business units")
         with progress("Files as the systems export them") as line:
             files = write_files(_FOLDER, refs=refs, seed=load.SEED, now=now)
             line.finish(f"{refs:,} System Refs, {sum(d.lines for d in files.deliveries):,} purchases")
@@ -81,7 +83,9 @@ class Command(BaseCommand):
         self.stdout.write(f"\n{self.style.MIGRATE_HEADING(caption)}\n{text}")
 
     def _serve(self, port: int, password: str) -> None:
-        web, cluster = children(port, manage=settings.BASE_DIR / "manage.py", folder=_FOLDER)
+        web, cluster = children(
+            port, manage=settings.BASE_DIR / "manage.py", folder=_FOLDER, environment=environment()
+        )
 
         def when_ready() -> None:
             line.finish("both answer")
