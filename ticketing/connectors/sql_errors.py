@@ -73,6 +73,11 @@ def translated(what: str, *, writes: bool = False) -> Iterator[None]:
         yield
     except SQLAlchemyError as error:
         raise meaning(error, what, writes=writes) from None
+    except UnicodeDecodeError:
+        raise ChangedSchema(
+            f"The {what} holds text that is not UTF-8.",
+            advice="Let it convert the text, or mend the database.",
+        ) from None
 
 
 def meaning(error: SQLAlchemyError, what: str, *, writes: bool = False) -> SourceError:

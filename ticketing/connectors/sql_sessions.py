@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from psycopg.types.string import TextLoader
 from sqlalchemy import URL, DateTime, Dialect, Engine, String, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.types import TypeEngine
@@ -27,6 +28,10 @@ _DRIVERS = {
     "oracle": "oracledb", "sqlite": "pysqlite",
 }  # fmt: skip
 _PORTS = {"postgresql": 5432, "mysql": 3306, "mariadb": 3306, "mssql": 1433, "oracle": 1521}
+# What PostgreSQL writes well enough itself, and what Python has no value for: infinity, the year 10000.
+_AS_TEXT = (
+    "date", "time", "timetz", "timestamp", "timestamptz", "interval", "numeric", "uuid", "json", "jsonb"
+)  # fmt: skip
 _ENCRYPTED = ("require", "verify-ca", "verify-full")
 _FIRST = datetime(1900, 1, 1)  # noqa: DTZ001 (before anything that was ever changed, in every zone)
 _STEPS = 20_000  # of SQLite's machine, between looks at the clock
@@ -209,8 +214,11 @@ def _settle(made: Any, dialect: str, setup: Setup, *, writes: bool) -> None:
             "lock_timeout": milliseconds,
             "idle_in_transaction_session_timeout": str(max(setup.safety.statement_seconds, 600) * 1000),
             "TimeZone": setup.time_zone,
+            "DateStyle": "ISO, YMD",
             "cursor_tuple_fraction": "1",  # everything is read: plans that are only fast at first are slow
         }
+        for name in _AS_TEXT:
+            made.adapters.register_loader(name, TextLoader)
         with made.cursor() as cursor:
             for name, value in settings.items():
                 cursor.execute("SELECT set_config(%s, %s, false)", (name, value))

@@ -268,3 +268,22 @@ def test_a_resume_remembers_how_many_rows_wereread_pages(source, monkeypatch):
     with pytest.raises(TooMuch):  # six rows and the one that comes twice: the limit counts what is read
         list(connector.changed(ACCOUNTS, since="", resume=first.resume, overlap=0))
     connector.close()
+
+
+@pytest.mark.postgres
+def test_values_that_only_postgresql_knows_are_read_and_judged_later(postgres):
+    query = (
+        "SELECT 'A1' AS number, timestamptz 'infinity' AS a, date '0044-03-15 BC' AS b, "
+        "numeric '12.50' AS c, timestamp '2026-01-31 18:30:00.5' AS d, json '{\"x\": 1}' AS e, "
+        "interval '1 day' AS f, true AS g, "
+        "ARRAY['x', 'y'] AS h, timestamptz '2026-01-31 18:30+01' AS i"
+    )
+
+    (page,) = read_pages(postgres, accounts_query=query)
+
+    assert page.rows == [
+        (
+            "A1", "infinity", "0044-03-15 BC", "12.50", "2026-01-31 18:30:00.5", '{"x": 1}', "1 day", "true",
+            '["x", "y"]', "2026-01-31 17:30:00+00",
+        )
+    ]  # fmt: skip
