@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, Engine, bindparam, text
+from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import NullType
 
@@ -15,10 +15,8 @@ from ticketing.connectors.base import (
     PRIMARY_NAME,
     ROWS_A_PAGE,
     Account,
-    CannotWrite,
     Capabilities,
     ChangedSchema,
-    Conflict,
     DataSet,
     Finding,
     Kind,
@@ -36,6 +34,7 @@ from ticketing.connectors.sql_errors import is_no_value, translated
 from ticketing.connectors.sql_options import OPTIONS
 from ticketing.connectors.sql_sessions import clock_sql, open_engine, read_address, window
 from ticketing.connectors.sql_text import Statement, one_select, one_update
+from ticketing.connectors.sql_writing import Writer
 
 MOST_PEOPLE = 1000  # rows of one account that are looked through for its primary customer
 _LABELS = {
@@ -69,20 +68,19 @@ class SqlDatabase:
         if DataSet.ACCOUNTS not in self.queries:
             raise NotAllowed("The accounts query is missing.", advice="It says which accounts there are.")
         self.numbers_query = _optional(one_select, options, "numbers_query", self.dialect)
-        self._update = _optional(one_update, options, "write_statement", self.dialect)
         self._fingerprint = ""
         self._columns: dict[DataSet, tuple[str, ...]] = {}
         self._open: set[Connection] = set()
         self._engine = open_engine(self._url, setup, accept=self._accept)
-        self._writer: Engine | None = None
-        can_write = bool(self._update and setup.secrets.get("write_url"))
+        update = _optional(one_update, options, "write_statement", self.dialect)
+        self._writer = Writer(update, setup, read=self._account, accept=self._accept_writer)
         self.capabilities = Capabilities(
             data_sets=frozenset(self.queries),
             finds_changes=frozenset(d for d, query in self.queries.items() if "since" in query.parameters),
             lists_accounts=True,
             follows_merges=self.numbers_query is not None,
             reads_account=True,
-            writes_account=can_write,
+            writes_account=self._writer.can_write,
         )
 
     def check(self) -> list[Finding]:
@@ -152,41 +150,13 @@ class SqlDatabase:
                 raise
 
     def write_account(self, number: str, values: Mapping[str, str], *, version: str) -> Account:
-        update, writer = self._writing()
-        unknown = sorted(set(values) - update.parameters)
-        if unknown:
-            raise CannotWrite(
-                f"The write statement does not write {unknown[0]}.", advice=f"It needs :{unknown[0]}."
-            )
-        with translated("write statement", writes=True), writer.begin() as connection:
-            before = self._account(connection, number)
-            if before is None or before.version != version:
-                raise Conflict("The account is not what it was when it was read.", advice="Read it again.")
-            count = connection.execute(
-                text(update.text).bindparams(
-                    *[
-                        bindparam(name, value or None, type_=NullType())
-                        for name, value in self._bound(update, before, number, values).items()
-                    ]
-                )
-            ).rowcount
-            if count == 0:
-                raise Conflict("The write statement found no account to change.", advice="Read it again.")
-            if count != 1:
-                raise CannotWrite(
-                    f"The write statement would change {count} rows; nothing was written.",
-                    advice="Its condition has to name one account by :system_ref.",
-                )
-            after = self._account(connection, number)
-        if after is None:
-            raise ChangedSchema("The accounts query does not find the account any more after it was written.")
-        return after
+        return self._writer.write(number, values, version=version)
 
     def close(self) -> None:
         for connection in list(self._open):
             _quietly(connection.close)
-        for engine in filter(None, (self._engine, self._writer)):
-            _quietly(engine.dispose)
+        _quietly(self._engine.dispose)
+        _quietly(self._writer.close)
 
     # What the checks of a connection (sql_check.py) ask for too.
 
@@ -228,9 +198,7 @@ class SqlDatabase:
 
     def try_writer(self) -> None:
         """Connect with the credential for writing. Raises CannotWrite without one, else a SourceError."""
-        _, writer = self._writing()
-        with translated("credential for writing"), writer.connect():
-            pass
+        self._writer.try_out()
 
     def _query(self, data_set: DataSet) -> Statement:
         if data_set not in self.queries:
@@ -253,18 +221,6 @@ class SqlDatabase:
                     "The credential for writing leads to another database than the one that is read.",
                     advice="Only its user and its password may differ.",
                 )
-
-    def _writing(self) -> tuple[Statement, Engine]:
-        address = self._setup.secrets.get("write_url", "")
-        if self._update is None or not address:
-            raise CannotWrite(
-                "This connection only reads.",
-                advice="Writing needs a write statement, and an address with a credential of its own.",
-            )
-        if self._writer is None:
-            url = read_address(address, password="", safety=self._setup.safety)
-            self._writer = open_engine(url, self._setup, accept=self._accept_writer, writes=True)
-        return self._update, self._writer
 
     def _run(
         self,
@@ -326,19 +282,6 @@ class SqlDatabase:
         if column not in row:
             raise ChangedSchema(f"The accounts query has no column {column}.", advice="It is the version's.")
         return row[column]
-
-    def _bound(
-        self, update: Statement, before: Account, number: str, values: Mapping[str, str]
-    ) -> dict[str, str]:
-        """What each parameter of the write statement is: a new value, or what the account has now."""
-        given = {**values, "system_ref": number, "version": before.version}
-        bound = {}
-        for name in sorted(update.parameters):
-            theirs = self._setup.columns.get(DataSet.ACCOUNTS, {}).get(name, name)
-            if name not in given and theirs not in before.values:
-                raise CannotWrite(f"Nothing says what :{name} is.", advice=f"Map a column to {name}.")
-            bound[name] = given.get(name, before.values.get(theirs, ""))
-        return bound
 
     def _check_count(self, query: Statement, count: int) -> None:
         most = self._setup.safety.most_rows

@@ -1,5 +1,8 @@
 """Accounts are written by one UPDATE, exactly one at a time, under a credential of its own."""
 
+import threading
+
+import psycopg
 import pytest
 
 from tests.ticketing.connectors.contract import changes
@@ -110,3 +113,29 @@ def test_the_credential_for_writing_has_to_lead_to_the_same_database(source, tmp
     connector.close()
 
     assert [(finding.what, finding.is_good) for finding in findings][-1] == ("Writing back", False)
+
+
+@pytest.mark.postgres
+def test_a_writer_that_waited_for_another_ones_row_is_refused(postgres):
+    postgres.put("A1", "one@example.com", ago=60)
+    connector = postgres.open()
+    version = connector.read_account("A1").version
+    outcome = []
+
+    def write():
+        try:
+            connector.write_account("A1", {"email": "ours@example.com"}, version=version)
+        except Conflict as refusal:
+            outcome.append(refusal)
+
+    with psycopg.connect(postgres.url) as theirs:
+        theirs.execute("UPDATE customer SET email = 'theirs@example.com'")
+        ours = threading.Thread(target=write)
+        ours.start()
+        while not postgres.run("SELECT 1 FROM pg_locks WHERE NOT granted"):
+            assert ours.is_alive()
+    ours.join()
+    connector.close()
+
+    assert [type(refusal) for refusal in outcome] == [Conflict]
+    assert changes(postgres) == {"A1": "theirs@example.com"}
