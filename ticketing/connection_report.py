@@ -83,6 +83,7 @@ class ConnectionLine:
     percent: int | None
     fresh_seconds: float | None
     next_at: datetime | None
+    is_due: bool
     waiting: int
     alarms: Sequence[PullAlarm]
 
@@ -239,6 +240,7 @@ def _line(
         percent=_percent(progress),
         fresh_seconds=max(0.0, (now - fresh).total_seconds()) if fresh else None,
         next_at=None if connection.is_paused else next_at,
+        is_due=next_at is not None and next_at <= now,
         waiting=waiting,
         alarms=alarms,
     )

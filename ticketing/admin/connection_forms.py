@@ -95,6 +95,8 @@ class ConnectionForm(forms.Form):
         SECONDS, label="Longest query", help_text="The source ends a query that takes longer."
     )
 
+    starts = forms.BooleanField(required=False, label="pull by schedule at once")
+
     def __init__(
         self,
         *args: Any,
@@ -114,7 +116,7 @@ class ConnectionForm(forms.Form):
             set_at = dict(connection.secrets.values_list("name", "set_at"))
         super().__init__(*args, initial=_initial(standing, given, kind, kwargs.pop("initial", {})), **kwargs)
         if systems is None:
-            del self.fields["system"]
+            del self.fields["system"], self.fields["starts"]
         else:
             self.fields["system"].queryset = systems
         self.fields["time_zone"].choices = [
@@ -153,7 +155,7 @@ class ConnectionForm(forms.Form):
     def _describe(self) -> None:
         """Tie each input to its remark and its error, for those who hear the page."""
         for name, field in self.fields.items():
-            if isinstance(field, SpanField) or name.startswith("clear-"):
+            if isinstance(field, SpanField) or name.startswith(("clear-", "starts")):
                 continue
             field.widget.attrs["aria-describedby"] = f"{name}-about"
             if self.is_bound and name in self.errors:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -17,7 +18,7 @@ from ticketing.admin.connection_forms import ConnectionForm, without_passwords
 from ticketing.connectors import KINDS
 from ticketing.connectors.base import Kind
 from ticketing.models import SourceConnection
-from ticketing.services.connections import BadConnection, MayNotConnect, save_connection
+from ticketing.services.connections import BadConnection, MayNotConnect, save_connection, set_paused
 
 
 class ConnectionSettings(ConnectionAccess):
@@ -104,8 +105,13 @@ class ConnectionSettings(ConnectionAccess):
         self, request: HttpRequest, connection: SourceConnection | None, form: ConnectionForm
     ) -> SourceConnection | None:
         system = connection.system if connection is not None else form.cleaned_data["system"]
+        now = timezone.now()
         try:
-            return save_connection(system, form.wanted(), by=request.user, now=timezone.now())
+            with transaction.atomic():
+                saved = save_connection(system, form.wanted(), by=request.user, now=now)
+                if connection is None and not form.cleaned_data["starts"]:
+                    set_paused(saved, True, by=request.user, now=now)
+                return saved
         except MayNotConnect as refusal:
             raise PermissionDenied from refusal
         except BadConnection as refusal:

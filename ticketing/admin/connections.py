@@ -19,6 +19,7 @@ from ticketing.admin.connection_access import PULLED_KINDS, ConnectionAccess, pa
 from ticketing.admin.connection_mapping import MappingEditor
 from ticketing.admin.connection_settings import ConnectionSettings
 from ticketing.connection_report import ConnectionLine, Standing, read_connections, read_run
+from ticketing.connectors import KINDS
 from ticketing.connectors.base import DataSet, SourceError
 from ticketing.lag_chart import PULLS_DRAWN, pull_bars
 from ticketing.models import PullRun, SourceConnection, WaitingRow
@@ -194,6 +195,7 @@ class SourceConnectionAdmin(ConnectionSettings, MappingEditor, ConnectionAccess)
             "may_set_up": self.may_set_up(request, connection),
             "may_see_rows": _may_see_rows(request),
             "time_zone": connection.time_zone or organisation_of(request).time_zone,
+            "hint_address": _hint_address(request, connection),
             "tests_now": "test" in request.GET,
             **more,
         }
@@ -215,6 +217,14 @@ class SourceConnectionAdmin(ConnectionSettings, MappingEditor, ConnectionAccess)
     def _unconnected(self, request: HttpRequest) -> int:
         """How many systems there are to connect for this user."""
         return sum(system.kind in PULLED_KINDS for system in self.connectable(request))
+
+
+def _hint_address(request: HttpRequest, connection: SourceConnection) -> str:
+    """Where the source may send its hints; blank where its connector takes none."""
+    kind = KINDS.get(connection.connector)
+    if kind is None or kind.hint_of is None:
+        return ""
+    return request.build_absolute_uri(reverse("source_hint", args=[connection.hook_key]))
 
 
 def _seen(line: ConnectionLine) -> str:

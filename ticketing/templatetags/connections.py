@@ -33,8 +33,8 @@ def span(amount: int, unit: str) -> str:
 
 @register.filter
 def ago(seconds: float | None) -> str:
-    """How long ago, as roughly as it matters: 24 s, 29 min, 1 h 05 min, 5 h, 3 days."""
-    if seconds is None:
+    """How long ago, as roughly as it matters: 24 s, 29 min, 1 h 05 min, 5 h, 3 days; a dash for nothing."""
+    if not isinstance(seconds, int | float):  # a template gives a blank text for what there is not
         return "–"
     minutes = int(seconds // 60)
     if minutes < 1:
@@ -49,8 +49,8 @@ def ago(seconds: float | None) -> str:
 
 @register.filter
 def at(value: datetime | None) -> SafeString | str:
-    """A moment in a dense list: the time alone where it is today, the rest on hover."""
-    if value is None:
+    """A moment in a dense list: the time alone where it is today, the rest on hover; a dash for none."""
+    if not isinstance(value, datetime):
         return "–"
     local = timezone.localtime(value)
     is_today = local.date() == timezone.localdate()
