@@ -14,6 +14,7 @@ from contacts.services.primary_rules import apply_primary_rules
 from contacts.services.regroup import regroup
 from contacts.services.tidy_up import tidy_up
 from ticketing.services.recount import recount_purchases
+from ticketing.services.tidy_pulls import tidy_pulls
 
 Counts = Mapping[str, Any]
 Progress = Callable[[int, int], None]  # rows done, and of how many
@@ -56,6 +57,10 @@ def _keep_figures(now: datetime, _progress: Progress) -> Counts:
     return {"kept": int(keep_figures(now=now))}
 
 
+def _tidy_up(now: datetime, progress: Progress) -> Counts:
+    return {**tidy_up(now, progress), **tidy_pulls(now=now)}
+
+
 def _apply_primary_rules(now: datetime, progress: Progress) -> Counts:
     return {"changed": apply_primary_rules(now=now, progress=progress).changed}
 
@@ -91,5 +96,5 @@ NIGHT: Sequence[Step] = (
         _keep_figures,
         is_independent=True,
     ),
-    Step("Tidy up", "Drop what nobody needs any more.", tidy_up, is_independent=True),
+    Step("Tidy up", "Drop what nobody needs any more.", _tidy_up, is_independent=True),
 )

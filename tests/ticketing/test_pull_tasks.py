@@ -18,6 +18,7 @@ from ticketing.models import PullAlarm, PullRun, SourceConnection, SourceHint
 from ticketing.services.connections import Wanted, save_connection, set_paused, wanted_of
 from ticketing.services.pull_alarms import look_for_late, tell_alarms
 from ticketing.services.pull_schedule import next_pull_at
+from ticketing.services.tidy_pulls import tidy_pulls
 from ticketing.tasks import look_after_pulls, pull
 
 pytestmark = pytest.mark.django_db
@@ -206,3 +207,23 @@ def test_an_alarm_whose_mail_does_not_go_out_is_mailed_later(connection, setting
 
     assert tell_alarms(now=NOW) == 1
     assert [mail.body for mail in mailoutbox] == ["Nobody answers."]
+
+
+def test_the_night_forgets_old_pulls_and_rejected_rows_that_nobody_mended(connection):
+    def run(**ended):
+        return PullRun.objects.create(
+            connection=connection, version=1, trigger="schedule", started_at=NOW, worked_at=NOW, **ended
+        )
+
+    old, fresh = run(ended_at=NOW - dt.timedelta(days=91)), run(ended_at=NOW)
+    for key, days in (("old", 31), ("fresh", 29)):
+        since = NOW - dt.timedelta(days=days)
+        connection.waiting_rows.create(
+            data_set="accounts", key=key, row={}, reason="It is blank.", since=since, tried_at=NOW, run=old
+        )
+
+    told = tidy_pulls(now=NOW)
+
+    assert told == {"pulls": 1, "alarms": 0, "rejected_rows": 1}
+    assert list(PullRun.objects.all()) == [fresh]
+    assert [row.key for row in connection.waiting_rows.all()] == ["fresh"]
