@@ -63,6 +63,7 @@ _SENTENCES: dict[type[SourceError], tuple[str, str]] = {
 _IN_READING: dict[type[SourceError], type[SourceError]] = {Conflict: Unreachable, CannotWrite: ChangedSchema}
 # Of a connection that was refused psycopg has no code, only the server's words: these are passing troubles.
 _PASSING = re.compile(r"too many|slots are reserved|starting up|shutting down|recovery|not accepting", re.I)
+_NO_TLS = re.compile(r"not support SSL|certificate|SSL (error|negotiation)", re.I)
 _MISSING_DATABASE = re.compile(r'database "[^"]*" does not exist')
 
 
@@ -88,6 +89,11 @@ def meaning(error: SQLAlchemyError, what: str, *, writes: bool = False) -> Sourc
             f"The {what} cannot be run.", advice="Check its parameters and names of columns."
         )
     code = _code(original)
+    if not code and _NO_TLS.search(str(original)):
+        return NotAllowed(
+            "The database cannot be spoken to encrypted, or its certificate cannot be trusted.",
+            advice="Its administrator has to switch TLS on, or give it a certificate that fits its name.",
+        )
     kind = _by_code(code) if code else _without_code(str(original))
     if not writes:
         kind = _IN_READING.get(kind, kind)

@@ -160,7 +160,7 @@ def open_engine(url: URL, setup: Setup, *, accept: Callable[[str], None], writes
             made = _sqlite(url, setup.safety, record.info, writes=writes)
             accept(sqlite_fingerprint(url.database or ""))
             return made
-        made = maker.connect(*arguments, **{**options, **_to_checked_ip(url, setup.safety)})
+        made = maker.connect(*arguments, **{**options, **to_checked_ip(url, setup.safety)})
         try:
             _settle(made, dialect, setup, writes=writes)
             accept(_fingerprint(made, url))
@@ -186,7 +186,7 @@ def _isolation(dialect: str, *, writes: bool) -> dict[str, Any]:
     return {"isolation_level": "REPEATABLE READ"} if dialect in ("mysql", "mariadb") else {}
 
 
-def _to_checked_ip(url: URL, safety: Safety) -> dict[str, Any]:
+def to_checked_ip(url: URL, safety: Safety) -> dict[str, Any]:
     """Options that lead the driver to the IPs that were checked, so that its own look-up cannot differ."""
     dialect, host = url.get_backend_name(), url.host or ""
     addresses = check_host(host, url.port or _PORTS[dialect], safety)

@@ -19,7 +19,7 @@ from ticketing.connectors.base import (
     TooMuch,
     Unreachable,
 )
-from ticketing.connectors.sql_sessions import read_address
+from ticketing.connectors.sql_sessions import read_address, to_checked_ip
 
 
 @pytest.mark.parametrize(
@@ -249,3 +249,33 @@ def test_a_user_without_the_right_to_read_is_told_so(postgres):
 
     with pytest.raises(LoginRefused):
         read_pages(postgres, accounts_query="SELECT number FROM locked")
+
+
+@pytest.mark.parametrize(
+    ("url", "sslmode"),
+    [
+        ("postgresql://u@93.184.216.34/db", "require"),
+        ("postgresql://u@10.1.2.3/db", "require"),
+        ("postgresql://u@127.0.0.1/db", None),
+        (
+            "postgresql://u@93.184.216.34/db?sslmode=verify-full&sslrootcert=system",
+            None,
+        ),  # as the address says
+    ],
+)
+def test_postgresql_is_spoken_to_encrypted_except_on_this_machine(url, sslmode):
+    options = to_checked_ip(read_address(url, password="", safety=WITH_LOOPBACK), WITH_LOOPBACK)
+
+    assert options.get("sslmode") == sslmode
+    assert options["hostaddr"] == options["host"]  # an IP as given, so that no name is looked up again
+
+
+@pytest.mark.postgres
+def test_a_server_without_a_certificate_to_trust_is_told_so(postgres):
+    url = f"{postgres.url}?sslmode=verify-full&sslrootcert=system"
+    setup = Setup({"url": url, "accounts_query": "SELECT 1 AS system_ref"}, safety=WITH_LOOPBACK)
+    connector = KINDS["sql_database"].open(setup)
+
+    with pytest.raises(NotAllowed, match="encrypted"):
+        connector.cursor(ACCOUNTS)
+    connector.close()

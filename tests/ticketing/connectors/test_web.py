@@ -2,8 +2,14 @@
 
 import itertools
 import socket
+from datetime import UTC, datetime
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 
 from tests.ticketing.connectors.web_server import (
     answer,
@@ -206,3 +212,41 @@ def test_without_the_setting_no_server_of_this_machine_is_reached():
         _web(server, safety=Safety())
 
     assert server.asked == []
+
+
+@pytest.fixture
+def certificate(tmp_path):
+    """A certificate for localhost that nobody vouches for, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
+    made = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False)
+        .sign(key, SHA256())
+    )
+    path = tmp_path / "localhost.pem"
+    path.write_bytes(
+        key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + made.public_bytes(Encoding.PEM)
+    )
+    return path
+
+
+def test_a_certificate_that_nobody_vouches_for_is_refused(certificate):
+    with web_server(answer(ACCOUNTS), certificate=certificate) as server:
+        address = server.address.replace("127.0.0.1", "localhost")
+        with pytest.raises(Unreachable, match="certificate"):
+            Web(address, {"Authorization": "Token t"}, safety=SAFETY).get_json(address)
+
+    assert server.asked == []
+
+
+def test_a_certificate_is_compared_with_the_name_though_the_ip_is_spoken_to(certificate, monkeypatch):
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+    with web_server(answer(ACCOUNTS), certificate=certificate) as server:
+        address = server.address.replace("127.0.0.1", "localhost")
+
+        assert Web(address, {}, safety=SAFETY).get_json(address) == ACCOUNTS
+        with pytest.raises(Unreachable, match="certificate"):
+            Web(server.address, {}, safety=SAFETY).get_json(server.address)

@@ -1,11 +1,13 @@
 """A real HTTP server on loopback that answers as a test tells it to, badly too."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 Reply = Callable[[BaseHTTPRequestHandler], None]
@@ -22,8 +24,8 @@ class WebServer:
 
 
 @contextmanager
-def web_server(*replies: Reply) -> Iterator[WebServer]:
-    """A server that runs while the block does."""
+def web_server(*replies: Reply, certificate: Path | None = None) -> Iterator[WebServer]:
+    """A server that runs while the block does, by https with a certificate and its key in one file."""
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -43,7 +45,12 @@ def web_server(*replies: Reply) -> Iterator[WebServer]:
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as httpd:
         httpd.daemon_threads = True
         httpd.block_on_close = False
-        server = WebServer(f"http://127.0.0.1:{httpd.server_address[1]}", list(replies))
+        scheme = "http"
+        if certificate:
+            scheme, context = "https", ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificate)
+            httpd.socket = context.wrap_socket(httpd.socket, server_side=True)
+        server = WebServer(f"{scheme}://127.0.0.1:{httpd.server_address[1]}", list(replies))
         thread = threading.Thread(target=httpd.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
         thread.start()
         try:
