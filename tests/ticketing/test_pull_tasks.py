@@ -160,6 +160,24 @@ def test_a_hint_is_only_a_hint_and_what_it_names_is_read_again(
     assert pull(**task["kwargs"]) == "Nothing to pull."
 
 
+def test_a_pull_of_hints_that_was_cut_off_is_finished_before_what_was_asked_for(box, connection):
+    left = PullRun.objects.create(
+        connection=connection,
+        version=1,
+        trigger=PullRun.Trigger.HINT,
+        since={"hints": "[]"},
+        started_at=NOW,
+        worked_at=NOW,
+    )
+    box.customer("1", first_name="Ann")
+
+    pull(connection_id=connection.pk)
+
+    left.refresh_from_db()
+    assert (left.state, left.lag_seconds) == (PullRun.State.DONE, None)
+    assert SystemRef.objects.get().first_name == "Ann"
+
+
 def test_a_hint_to_an_unknown_address_is_not_found_and_rubbish_changes_nothing(client, talkative):
     assert hook(client, talkative, {"id": "7"}, key="guessed").status_code == 404
     assert hook(client, talkative, ["no", "object"]).status_code == 204

@@ -45,23 +45,35 @@ def pull(
     """
     check_may_change(by, connection.system)
     with exclusive(f"pull {connection.pk}"):
-        connection.refresh_from_db()
-        run = _begin(connection, trigger=trigger, by=by, is_full=is_full or accepts, clock=clock)
-        is_lasting = False
-        try:
-            _work(run, accepts=accepts, clock=clock, sleep=sleep)
-        except SourceError as error:
-            is_lasting = not isinstance(error, Unreachable)
-            _fail(run, str(error), error.advice, clock=clock)
-        except Held as held:
-            _end(run, PullRun.State.HELD, clock=clock, message=held.message, advice=held.advice)
-        except Exception:
-            _fail(run, "Something went wrong on our side; the log has it.", "", clock=clock)
-            raise
-        finally:
-            look_at(run, is_lasting=is_lasting, now=clock())
+        run = None
+        while run is None or (run.state == PullRun.State.DONE and _is_other(run, trigger)):
+            connection.refresh_from_db()
+            run = _begin(connection, trigger=trigger, by=by, is_full=is_full or accepts, clock=clock)
+            _go_through(run, accepts=accepts, clock=clock, sleep=sleep)
         tell_alarms(now=clock())
         return run
+
+
+def _is_other(run: PullRun, trigger: PullRun.Trigger) -> bool:
+    """Whether what was taken up read hints only and everything is asked for, or the other way round."""
+    return (run.trigger == PullRun.Trigger.HINT) != (trigger == PullRun.Trigger.HINT)
+
+
+def _go_through(run: PullRun, *, accepts: bool, clock: Clock, sleep: Sleep) -> None:
+    """Do what is left of the run, and note how it ended. Only our own mistakes are raised."""
+    is_lasting = False
+    try:
+        _work(run, accepts=accepts, clock=clock, sleep=sleep)
+    except SourceError as error:
+        is_lasting = not isinstance(error, Unreachable)
+        _fail(run, str(error), error.advice, clock=clock)
+    except Held as held:
+        _end(run, PullRun.State.HELD, clock=clock, message=held.message, advice=held.advice)
+    except Exception:
+        _fail(run, "Something went wrong on our side; the log has it.", "", clock=clock)
+        raise
+    finally:
+        look_at(run, is_lasting=is_lasting, now=clock())
 
 
 def _begin(
@@ -76,8 +88,8 @@ def _begin(
             left.save(update_fields=["attempts", "state", "message", "advice"])
             return left
         _end(left, PullRun.State.DROPPED, clock=clock, message="Given up for a pull with newer settings.")
-    if trigger == PullRun.Trigger.HINT and (hints := _hints(connection)):
-        what = {"since": {HINTS: json.dumps(hints)}}
+    if trigger == PullRun.Trigger.HINT:
+        what: dict[str, Any] = {"since": {HINTS: json.dumps(_hints(connection))}}
     else:
         what = _what_to_pull(connection, is_full=is_full, now=now)
     return PullRun.objects.create(
@@ -151,14 +163,11 @@ def _publish(run: PullRun, *, clock: Clock) -> None:
 def _move_cursors(run: PullRun) -> None:
     """Everything is written: the next pull begins where this one looked first. In the phase's transaction."""
     connection = SourceConnection.objects.select_for_update().get(pk=run.connection.pk)
-    hints = json.loads(run.since.get(HINTS, "[]"))
-    done = (
-        connection.hints.filter(hint__in=hints)
-        if hints
-        else connection.hints.filter(came_at__lt=run.started_at)
-    )
-    done.delete()
-    if hints or connection.version != run.version:
+    if run.trigger == PullRun.Trigger.HINT:
+        connection.hints.filter(hint__in=json.loads(run.since[HINTS])).delete()
+        return
+    connection.hints.filter(came_at__lt=run.started_at).delete()
+    if connection.version != run.version:
         return
     connection.cursors = {**connection.cursors, **run.cursors}
     run.lag_seconds = (run.worked_at - (connection.fresh_as_of or run.started_at)).total_seconds()
