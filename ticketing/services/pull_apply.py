@@ -14,6 +14,7 @@ from ticketing.services.pull_counts import add_counts
 from ticketing.services.pull_download import Clock
 from ticketing.services.staging import Lot, StagedTable, StagingArea
 
+NO_NAME = ""  # of the cells of a waiting row that are beyond its columns
 _MOST_TRIED_AGAIN = 10_000
 
 
@@ -40,7 +41,10 @@ def _stage_waiting(run: PullRun, area: StagingArea) -> None:
     """Rows that could not be taken before are tried again, unless the source sent them anew."""
     for data_set in DataSet:
         waiting = WaitingRow.objects.filter(connection=run.connection, data_set=data_set.value)
-        again = waiting.exclude(key__in=area.staged_keys(data_set)).order_by("pk")
+        # A row with more cells than columns is shifted somewhere: only the source can send it right.
+        again = (
+            waiting.exclude(key__in=area.staged_keys(data_set)).exclude(row__has_key=NO_NAME).order_by("pk")
+        )
         for columns, rows in _by_columns(list(again.values_list("row", flat=True)[:_MOST_TRIED_AGAIN])):
             with suppress(ChangedSchema):  # of rows from before the columns changed: they go on waiting
                 area.add(data_set, Page(columns, rows, resume=""))

@@ -14,7 +14,7 @@ from contacts.services.import_chunks import Chunk, ImportFile, printable
 from contacts.services.imports import admit_chunk, read_table, reason_of
 from ticketing.connectors.base import DataSet
 from ticketing.models import PullRun, WaitingRow
-from ticketing.services.pull_apply import options_of
+from ticketing.services.pull_apply import NO_NAME, options_of
 from ticketing.services.pull_counts import add_counts
 from ticketing.services.pull_download import Clock
 from ticketing.services.staging import Lot, StagingArea
@@ -120,7 +120,7 @@ def _waiting(run: PullRun, lot: Lot, chunk: Chunk, refusal: Refusal, keys: Mappi
         connection=run.connection,
         data_set=lot.told_as.value,
         key=keys[refusal.line],
-        row=dict(zip(lot.columns, map(printable, chunk.cells[refusal.line]), strict=True)),
+        row=_named(lot.columns, chunk.cells[refusal.line]),
         column=refusal.column,
         value=printable(refusal.value)[:_VALUE],
         reason=reason_of(refusal)[:_REASON],
@@ -129,6 +129,13 @@ def _waiting(run: PullRun, lot: Lot, chunk: Chunk, refusal: Refusal, keys: Mappi
         tried_at=run.started_at,
         run=run,
     )
+
+
+def _named(columns: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    """The row by its columns; cells beyond them are kept under no name."""
+    row = dict(zip(columns, map(printable, cells), strict=False))
+    beyond = cells[len(columns) :]
+    return {**row, NO_NAME: " ".join(map(printable, beyond))} if beyond else row
 
 
 def _wait_no_more(run: PullRun, lot: Lot, keys: Mapping[int, str], *, refused: set[int]) -> None:
