@@ -5,6 +5,7 @@ import sqlite3
 from contextlib import closing
 
 import pytest
+from django.db import connection
 
 from tests.ticketing.connectors.contract import ACCOUNTS
 from tests.ticketing.connectors.sql_sources import WITH_LOOPBACK, SqliteSource, read_pages
@@ -20,6 +21,7 @@ from ticketing.connectors.base import (
     Unreachable,
 )
 from ticketing.connectors.sql_sessions import read_address, to_checked_ip
+from ticketing.services.own_database import is_own_database
 
 
 @pytest.mark.parametrize(
@@ -279,3 +281,24 @@ def test_a_server_without_a_certificate_to_trust_is_told_so(postgres):
     with pytest.raises(NotAllowed, match="encrypted"):
         connector.cursor(ACCOUNTS)
     connector.close()
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db
+def test_our_own_database_is_refused_by_whatever_address_it_is_reached():
+    ours = connection.settings_dict
+    refused = []
+    for host in ("127.0.0.1", "localhost"):
+        address = (
+            f"postgresql://{ours['USER']}:{ours['PASSWORD']}@{host}:{ours['PORT'] or 5432}/{ours['NAME']}"
+        )
+        safety = Safety(allow_loopback=True, is_own_database=is_own_database)
+        connector = KINDS["sql_database"].open(
+            Setup({"url": address, "accounts_query": "SELECT 1 AS system_ref"}, safety=safety)
+        )
+        with pytest.raises(NotAllowed, match="Kore itself"):
+            connector.cursor(ACCOUNTS)
+        refused.append(host)
+        connector.close()
+
+    assert refused == ["127.0.0.1", "localhost"]
