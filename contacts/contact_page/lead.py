@@ -67,7 +67,7 @@ def _without_choice(shown: Shown) -> str:
     """A choice by hand that was taken back leaves a leader that was not found first."""
     facts = ["found first"] if shown.leader == shown.first_found else []
     if shown.leader == shown.first_standing and shown.leader != shown.first_found:
-        facts = ["found first of those still at their source"]
+        facts = ["found first of those still there"]
     if shown.sees_every_system:
         facts.append("no rule chose another")
     return ", ".join(facts)

@@ -371,7 +371,8 @@ def test_the_import_button_leads_to_the_upload_with_its_kind_chosen(ours, client
     ]
 
     assert [form["resource"].value() for form in chosen] == [0, 1, 0]
-    assert chosen[0].fields["resource"].choices == [(0, "System Refs"), (1, "Purchases")]
+    kinds = [(0, "System Refs"), (1, "Purchases"), (2, "Related names")]
+    assert chosen[0].fields["resource"].choices == kinds
     assert [label for _pk, label in chosen[0].fields["system"].choices] == [str(ours)]
 
 

@@ -211,6 +211,25 @@ def test_purchases_need_their_own_permission(client, system):
     assert list(form.errors) == ["resource"]
 
 
+def test_related_names_are_brought_in_as_any_file(client, system):
+    by = manager(system)
+    client.force_login(by)
+    ref = SystemRef.objects.create(system=system, system_ref="1", arrived_at=NOW)
+
+    upload(client, system, "system_ref,name_id,first_name\n1,2,Kirsten\n9,1,Bo\n", resource=2)
+    job = Job.objects.get()
+    jobs.check_import(job.pk, clock=clock)
+    job.refresh_from_db()
+    jobs.confirm_import(job, by=by, now=NOW)
+    jobs.write_import(job.pk, clock=clock)
+
+    assert job.kind == Job.Kind.IMPORT_RELATED_NAMES
+    assert list(ref.related_names.values_list("name_id", "first_name")) == [("2", "Kirsten")]
+    assert [row.reason for row in job.rejected_rows.all()] == [
+        "TM has no such System Ref; bring System Refs in first."
+    ]
+
+
 @pytest.mark.req("R-MDB-17")
 def test_a_right_taken_away_before_the_writing_stops_it(system):
     by = manager(system)

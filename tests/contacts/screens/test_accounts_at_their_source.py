@@ -122,7 +122,7 @@ def test_the_account_that_leads_after_one_is_gone_says_why_it_leads(as_admin, pe
     mark_gone([Departure(gone, GoneRef.Reason.MISSING)], now=LATER)
 
     page = contact_page(as_admin, contact)
-    assert "found first of those still at their source" in page
+    assert "found first of those still there" in page
     assert page.count("Make primary") == 0  # what is gone is not offered
     history = contact_page(as_admin, contact, "history")
     assert "primary gone at its source" in history
