@@ -88,6 +88,10 @@ class PretixApi:
         asked = [*window, ("ordering", "last_modified"), _size(size), *_only(fields)]
         return self._list("orders", page=page, query=asked) or Listing((), 0, has_next=False, at="")
 
+    def ask_for_orders_of(self, event: str) -> None:
+        """Ask for one event's orders. Raises LoginRefused without the right; the list of all is empty."""
+        self._list(f"events/{_part(event)}/orders", page=1, query=[_size(1), *_only(NUMBER_FIELDS)])
+
     def orders_of(self, customer: str) -> Listing:
         """The orders of a customer that changed last, the latest first."""
         asked = [("customer", customer), ("ordering", "-last_modified"), *_only(ORDER_FIELDS)]

@@ -150,7 +150,7 @@ class FakePretix:
                 reply = answer({"name": "The Club", "slug": "club"})
             case ["organizers", "club", "events"]:
                 reply = self._page([{"slug": "cup"}], query)
-            case ["organizers", "club", "orders"]:
+            case ["organizers", "club", "orders"] | ["organizers", "club", "events", "cup", "orders"]:
                 reply = self._page(self._orders(query), query)
             case ["organizers", "club", "customers"]:
                 reply = self._page(

@@ -1,5 +1,9 @@
 """The connector for pretix against a server on loopback whose lists move while they are read."""
 
+import tracemalloc
+from dataclasses import replace
+from datetime import UTC
+
 import pytest
 
 from tests.ticketing.connectors.fake_pretix import (
@@ -13,7 +17,9 @@ from tests.ticketing.connectors.fake_pretix import (
     position,
 )
 from ticketing.connectors.base import Account, CannotWrite, Conflict, DataSet, Listed
-from ticketing.connectors.pretix import hint_of
+from ticketing.connectors.pretix import Pretix, hint_of
+from ticketing.connectors.pretix_api import Listing, moment
+from ticketing.connectors.pretix_rows import Happening
 
 ACCOUNTS, NAMES, PURCHASES = DataSet.ACCOUNTS, DataSet.NAMES, DataSet.PURCHASES
 
@@ -204,6 +210,20 @@ def test_a_customer_who_came_after_the_list_comes_with_the_order():
     assert _numbers(rows) == ["C1"]
 
 
+def test_cut_off_between_two_tables_of_one_page_of_orders_nothing_is_lost():
+    without = order("B2", customer="C1", minute=1, invoice_address=None)
+    with fake_pretix([], [without, order("A1", minute=2)]) as source:
+        source.on_request = lambda path: (
+            (source.customers or "/orders/" not in path or not source.asked_of("customers"))
+            or source.customers.append(customer("C1"))
+        )
+        first, *_others = source.open().changed(ACCOUNTS, since="", resume="", overlap=0)
+        rest = _rows(source.open(), ACCOUNTS, resume=first.resume)
+
+    assert _numbers(first.rows) == ["O-cup-A1"]
+    assert "C1" in _numbers(rest)
+
+
 @pytest.mark.req("R-MDB-1")
 def test_the_full_list_names_customers_bookers_and_who_was_erased():
     customers = [anonymised("C2"), customer("C1")]
@@ -353,3 +373,54 @@ def test_a_booker_is_written_to_the_order():
         }
     ]
     assert after.values == {**before.values, **wanted}
+
+
+class _Endless:
+    """An API of as many customers and orders as wanted, made as they are asked for."""
+
+    can_write = False
+
+    def __init__(self, count):
+        self._count = count
+
+    def customers(self, page):
+        return self._page(page, lambda number: customer(f"C{number:06}", email=f"{number:06}@example.com"))
+
+    def orders(self, since, *, page, fields, size=50):
+        first = round((moment(since) - BEGINNING).total_seconds() / 60) if since else 0
+        rows = self._page(page, lambda number: order(f"A{number}", minute=number, seats=2), first=first)
+        return replace(rows, at=at(-1))
+
+    def happening(self, event, subevent):
+        return Happening("Cup", None, UTC, "EUR")
+
+    def close(self):
+        pass
+
+    def _page(self, page, make, first=0):
+        begin, end = first + (page - 1) * 50, min(first + page * 50, self._count)
+        return Listing([make(number) for number in range(begin, end)], self._count, end < self._count, "")
+
+
+def _peak(count):
+    tracemalloc.start()
+    connector = Pretix(_Endless(count), most_rows=10**9)
+    rows = 0
+    for data_set in DataSet:
+        for page in connector.changed(data_set, since="", resume="", overlap=0):
+            rows += len(page.rows)
+    for _part in connector.account_numbers():
+        pass
+    connector.close()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return rows, peak
+
+
+@pytest.mark.slow
+def test_ten_times_the_rows_take_no_more_memory_but_for_the_count_of_customers():
+    few, low = _peak(300)
+    many, high = _peak(3_000)
+
+    assert many > 9.9 * few
+    assert high - low < 2_700 * 120  # a digest for each customer, and a set of these at the end

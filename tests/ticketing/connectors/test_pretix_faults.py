@@ -193,12 +193,14 @@ def test_the_test_of_a_connection_tells_a_wrong_token_and_a_wrong_organiser():
     )
 
 
-def test_the_test_of_a_connection_tells_a_missing_permission():
+@pytest.mark.parametrize(("path", "what"), [("/customers/", "Customers"), ("/cup/orders/", "Orders")])
+def test_the_test_of_a_connection_tells_a_missing_permission(path, what):
+    """Without the right to orders, pretix's list of all orders is empty; only that of an event refuses."""
     with fake_pretix() as source:
-        source.faults = [("/customers/", answer({"detail": "No permission."}, status=403))]
+        source.faults = [(path, answer({"detail": "No permission."}, status=403))]
         found = source.open().check()
 
-    assert [finding.what for finding in found if not finding.is_good] == ["Customers"]
+    assert [finding.what for finding in found if not finding.is_good] == [what]
 
 
 def test_the_test_of_a_connection_tells_that_nobody_answers():
