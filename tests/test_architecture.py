@@ -12,7 +12,7 @@ ROOT = Path(settings.BASE_DIR)
 APPS = ("kore_site", "sync", "gdpr", "ticketing", "contacts")  # from the top down
 PYTHON_FILES = sorted(
     path
-    for folder in (*APPS, "tests", "benchmarks")
+    for folder in (*APPS, "tests", "benchmarks", "verification")
     for path in (ROOT / folder).rglob("*.py")
     if "migrations" not in path.parts
 )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ticketing.connectors.pretix_walks import Step
 
-MOST_STEPS = 20_000  # a million orders, some hundred megabytes; a larger pass is read for each data set
+MOST_STEPS = 4_000  # 200,000 orders, some 200 MB; a larger pass is read for each data set
 
 
 class KeptOrders:
