@@ -125,6 +125,8 @@ def _sample_context(
     lines = _lines(found, told, fields_of(data_set))
     used = [name for name in fields_of(data_set) if any(name in row.mapped for row in found.rows)]
     rows = _sampled_rows(found, used)
+    if not used and not any(row.reason for row in rows):  # nothing is mapped yet: they are shown as they come
+        rows = [SampledRow(number, row.raw, "", "", "") for number, row in enumerate(found.rows, start=1)]
     return {
         "data_set": data_set,
         "sample": found,
@@ -132,7 +134,8 @@ def _sample_context(
         "left_out": sum(not line.ours for line in lines),
         "fields": fields_of(data_set),
         "required": importer_of(data_set).required,
-        "used": used,
+        "heads": used or found.columns,
+        "is_mapped": bool(used) and not found.problem,
         "rows": rows,
         "refused": sum(bool(row.reason) for row in rows),
     }
