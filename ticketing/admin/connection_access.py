@@ -1,5 +1,6 @@
 """Whom the screens of connections let in: rows by rights on the system, acts by the role's permission too."""
 
+from copy import copy
 from typing import Any
 
 from django.contrib.admin.utils import unquote
@@ -16,6 +17,7 @@ from ticketing.models import SourceConnection
 CONNECTIONS = "admin:ticketing_sourceconnection_changelist"
 MAY_PULL = "ticketing.pull_sourceconnection"
 MAY_SET_UP = "ticketing.change_sourceconnection"
+SECONDS_OF_A_PAGE = 20  # that a query may take while somebody waits
 # Ticketing databases and files are pulled; bookings, hand entry and the CRM have ways in of their own.
 PULLED_KINDS = (TicketSystem.Kind.TICKETING, TicketSystem.Kind.FILE)
 
@@ -74,6 +76,13 @@ class ConnectionAccess(PerSystemAdmin):
             "title": " · ".join([title for title, _address in way[1:]] or ["Connections"]),
             "crumbs": way,
         }
+
+
+def asked_by_a_page(connection: SourceConnection) -> SourceConnection:
+    """A copy of the connection, never saved, whose source has to answer while somebody waits for the page."""
+    asked = copy(connection)
+    asked.statement_seconds = min(connection.statement_seconds, SECONDS_OF_A_PAGE)
+    return asked
 
 
 def page_of(connection: SourceConnection) -> str:

@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from ticketing.admin.connection_access import ConnectionAccess
+from ticketing.admin.connection_access import ConnectionAccess, asked_by_a_page
 from ticketing.connectors.base import DataSet
 from ticketing.models import SourceConnection
 from ticketing.services.connections import BadConnection, MayNotConnect, save_mapping
@@ -120,7 +120,7 @@ def _chosen(posted: QueryDict) -> dict[str, str]:
 def _sample_context(
     connection: SourceConnection, data_set: DataSet, columns: Mapping[str, str] | None
 ) -> dict[str, Any]:
-    found = mapped_sample(connection, data_set, now=timezone.now(), columns=columns)
+    found = mapped_sample(asked_by_a_page(connection), data_set, now=timezone.now(), columns=columns)
     told = {**column_map_of(connection, data_set), **(columns or {})}
     lines = _lines(found, told, fields_of(data_set))
     used = [name for name in fields_of(data_set) if any(name in row.mapped for row in found.rows)]

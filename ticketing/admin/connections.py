@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from contacts.admin_access import organisation_of
 from contacts.permissions import SystemRight, systems_of
-from ticketing.admin.connection_access import PULLED_KINDS, ConnectionAccess, page_of
+from ticketing.admin.connection_access import PULLED_KINDS, ConnectionAccess, asked_by_a_page, page_of
 from ticketing.admin.connection_mapping import MappingEditor
 from ticketing.admin.connection_settings import ConnectionSettings
 from ticketing.connection_report import ConnectionLine, Standing, read_connections, read_run
@@ -118,7 +118,7 @@ class SourceConnectionAdmin(ConnectionSettings, MappingEditor, ConnectionAccess)
         connection = self.must_pull(request, object_id)
         context: dict[str, Any] = {"abilities": None, "problem": None}
         try:
-            with opened(connection) as connector:
+            with opened(asked_by_a_page(connection)) as connector:
                 able = connector.capabilities
                 context["abilities"] = able
                 context["data_sets"] = [one for one in DataSet if one in able.data_sets]
@@ -129,7 +129,7 @@ class SourceConnectionAdmin(ConnectionSettings, MappingEditor, ConnectionAccess)
     def test_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Look at everything that a pull needs; the findings alone where the page asked for them."""
         connection = self.must_pull(request, object_id)
-        findings = test_connection(connection)
+        findings = test_connection(asked_by_a_page(connection))
         if request.headers.get("HX-Request"):
             return TemplateResponse(
                 request, "ticketing/connections/findings.html", _findings_context(findings)

@@ -5,6 +5,7 @@ from django.test import Client
 from django.urls import reverse
 
 from contacts.models import SystemRef
+from ticketing.admin.connection_access import asked_by_a_page
 from ticketing.models import PullRun, SourceConnection
 from ticketing.services.connections import Wanted, save_connection
 
@@ -76,6 +77,14 @@ def test_saving_lets_the_columns_mean_this_from_the_next_pull_on(as_manager, con
     assert saved.version == connection.version + 1
     assert not SystemRef.objects.exists()
     assert not PullRun.objects.exists()
+
+
+def test_a_page_waits_less_for_the_source_than_a_pull_and_changes_nothing_by_that(as_manager, connection):
+    asked = asked_by_a_page(connection)
+    as_manager.post(address(connection), form(MEANT))
+
+    assert (asked.statement_seconds, connection.statement_seconds) == (20, 300)
+    assert SourceConnection.objects.get().statement_seconds == 300
 
 
 def test_a_field_that_there_is_not_is_refused_and_the_choice_is_kept(as_manager, connection):
