@@ -1,6 +1,6 @@
 """Writing many rows at once: COPY on PostgreSQL, executemany on SQLite."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -24,10 +24,10 @@ def reserve_ids(model: type[models.Model], count: int) -> list[int]:
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(
-                "SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s)",
+                "SELECT ARRAY(SELECT nextval(pg_get_serial_sequence(%s, %s)) FROM generate_series(1, %s))",
                 [f'"{table}"', column, count],
             )
-            return sorted(row[0] for row in cursor.fetchall())
+            return sorted(cursor.fetchone()[0])
         cursor.execute("SELECT seq FROM sqlite_sequence WHERE name = %s", [table])
         found = cursor.fetchone()
         first = (found[0] if found else 0) + 1
@@ -44,6 +44,30 @@ def insert_rows(model: type[models.Model], fields: Sequence[str], rows: Iterable
     if connection.vendor == "postgresql":
         return _copy(model._meta.db_table, columns, rows)
     return _executemany(model, fields, columns, rows)
+
+
+def insert_for_each(
+    model: type[models.Model], field: str, values: Sequence[Any], same: Mapping[str, Any]
+) -> int:
+    """Insert one row for each value of `field`, with the same values in all other fields; returns how many.
+
+    As `insert_rows`, but PostgreSQL is told what all rows share once.
+    """
+    if connection.vendor != "postgresql":
+        shared = tuple(same.values())
+        return insert_rows(model, (field, *same), ((value, *shared) for value in values))
+    if values:
+        written = [model._meta.get_field(name) for name in (field, *same)]
+        names = ", ".join(f'"{each.column}"' for each in written)
+        first, *others = (each.db_type(connection) for each in written)
+        shared_marks = "".join(f", %s::{kind}" for kind in others)
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f'INSERT INTO "{model._meta.db_table}" ({names}) '
+                f"SELECT given.value{shared_marks} FROM unnest(%s::{first}[]) AS given(value)",
+                [*same.values(), list(values)],
+            )
+    return len(values)
 
 
 def insert_table(model: type[models.Model], table: pa.Table) -> int:

@@ -51,8 +51,8 @@ class SystemRefResource(FileResource):
     group_id = ShownField("group_id", "mapping__contact_id")
     system = ShownField("system", "system__code")
     system_ref = ColumnField("system_ref", limit=100, is_required=True)
-    created_at = ColumnField("created_at", read_moment, limit=LONGEST_NOTATION, blank=None)
-    updated_at = ColumnField("updated_at", read_moment, limit=LONGEST_NOTATION, blank=None)
+    created_at = ColumnField("created_at", read_moment, limit=LONGEST_NOTATION, blank=None, repeats=True)
+    updated_at = ColumnField("updated_at", read_moment, limit=LONGEST_NOTATION, blank=None, repeats=True)
 
     class Meta:
         model = SystemRef

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from itertools import chain, islice
+from itertools import islice
 from types import MappingProxyType
 from typing import Any, NamedTuple, TypeVar
 
@@ -11,10 +11,11 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from contacts import guards
-from contacts.bulk import insert_rows, reserve_ids, update_rows
+from contacts.bulk import insert_for_each, insert_rows, reserve_ids, update_rows
 from contacts.cleaning import Refusal
 from contacts.models import FieldChange, Job, SystemRef, SystemRefPrint, TicketSystem
 from contacts.models import Mapping as Placement
+from contacts.models.any_of import AnyOf
 from contacts.models.history import Origin
 from contacts.models.person_details import DETAIL_FIELDS
 from contacts.services.changes import record_changes
@@ -212,9 +213,9 @@ def _write(
     """The refs, their history, and what follows."""
     ids = {**{ref: plan.states[ref][0] for ref in plan.changed}, **new_ids}
     _write_refs(plan, new_ids, system=system, now=now)
-    creations = ((pk, "", "", "", *who) for pk in new_ids.values())
-    changes = ((ids[ref], *change, *who) for ref, *change in plan.told)
-    insert_rows(FieldChange, _HISTORY, chain(creations, changes))
+    creation = dict(zip(_HISTORY[1:], ("", "", "", *who), strict=True))
+    insert_for_each(FieldChange, "system_ref", list(new_ids.values()), creation)
+    insert_rows(FieldChange, _HISTORY, ((ids[ref], *change, *who) for ref, *change in plan.told))
     _follow_up(plan, ids, system=system, way_in=way_in, now=now)
 
 
@@ -257,7 +258,7 @@ def _follow_up(
 
 def _stored(chunk: Sequence[Arrival], *, system: TicketSystem, lock: bool = False) -> dict[str, tuple]:
     """The states of the chunk's refs that stand already, by system_ref; a few thousand values at most."""
-    refs = SystemRef.objects.filter(system=system, system_ref__in={row.system_ref for row in chunk})
+    refs = SystemRef.objects.filter(AnyOf("system_ref", {row.system_ref for row in chunk}), system=system)
     if lock:
         refs = refs.order_by("pk").select_for_update()
     return {state[1]: state for state in refs.values_list("pk", "system_ref", *_VALUES)}

@@ -13,6 +13,7 @@ from contacts import guards
 from contacts.bulk import insert_rows, reserve_ids, update_rows
 from contacts.cleaning import Refusal
 from contacts.models import Job, RelatedName, RelatedNamePrint, SystemRef, TicketSystem
+from contacts.models.any_of import AnyOf
 from contacts.models.history import Origin
 from contacts.models.system_ref import PHONE_PUNCTUATION
 from contacts.services.arrivals import Admitted, chunks_of, take_turns
@@ -153,7 +154,7 @@ def _plan(
     chunk: Sequence[NameLine], *, system: TicketSystem, way_in: Origin, blanking: Collection[str]
 ) -> _Plan:
     """Hold what the rows say against the names that stand, which are replaced as they change."""
-    refs = SystemRef.objects.filter(system=system, system_ref__in={row.system_ref for row in chunk})
+    refs = SystemRef.objects.filter(AnyOf("system_ref", {row.system_ref for row in chunk}), system=system)
     ref_ids = dict(refs.values_list("system_ref", "pk"))
     known = RelatedName.objects.filter(
         system_ref__in=ref_ids.values(), name_id__in={row.name_id for row in chunk}

@@ -118,9 +118,7 @@ def test_a_source_that_stays_away_fails_the_pull_and_the_next_one_goes_on_where_
     assert (run.pk, run.state, run.attempts) == (failed.pk, State.DONE, 2)
     assert_everyone_is_here_once()
     connection.refresh_from_db()
-    assert connection.cursors == {
-        "accounts": "1"
-    }  # as asked when the run began
+    assert connection.cursors == {"accounts": "1"}  # as asked when the run began
 
 
 def test_the_third_failure_raises_an_alarm_and_a_refused_login_at_once(shaky, connection):

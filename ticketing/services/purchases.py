@@ -17,6 +17,7 @@ from contacts.bulk import insert_rows, reserve_ids, update_rows
 from contacts.cleaning import Refusal
 from contacts.models import Job, Organisation, SystemRef, TicketSystem
 from contacts.models import Mapping as Placement
+from contacts.models.any_of import AnyOf
 from contacts.models.history import Origin
 from contacts.services.arrivals import Admitted, chunks_of, take_turns
 from contacts.services.changes import record_changes
@@ -134,9 +135,9 @@ def _plan(chunk: Sequence[BoughtLine], *, system: TicketSystem, way_in: Origin) 
     fro; the lines that a later one completes count as unchanged.
     """
     against = guards.verdicts(chunk, system=system, way_in=way_in)
-    refs = SystemRef.objects.filter(system=system, system_ref__in={row.system_ref for row in chunk})
+    refs = SystemRef.objects.filter(AnyOf("system_ref", {row.system_ref for row in chunk}), system=system)
     ref_ids = dict(refs.values_list("system_ref", "pk"))
-    known = Purchase.objects.filter(system=system, purchase_id__in={row.purchase_id for row in chunk})
+    known = Purchase.objects.filter(AnyOf("purchase_id", {row.purchase_id for row in chunk}), system=system)
     plan = _Plan({state[2]: state for state in known.values_list("pk", *_STORED)})
     currency = Organisation.load().currency
     folded: dict[str, BoughtLine] = {}
