@@ -196,3 +196,24 @@ def test_a_new_key_seals_every_credential_and_the_old_one_opens_nothing(system, 
     assert bytes(SourceSecret.objects.get().sealed) != sealed
     assert set(json.loads(before)).isdisjoint(json.loads(Path(settings.CREDENTIAL_KEY_FILE).read_text()))
     assert setup_of(SourceConnection.objects.get()).secrets == {"password": "secret"}
+
+
+def test_a_password_is_not_sent_to_another_server_than_it_was_given_for(system):
+    def connected(host: str, *more: str) -> None:
+        call_command(
+            "add_connection",
+            "BOX",
+            "--connector=sql_database",
+            f"--option=url=postgresql://reader@{host}/tickets",
+            "--option=accounts_query=SELECT 1 AS system_ref",
+            *more,
+        )
+
+    connected("db.example.org", "--secret=password=PATH")
+    connected("db.example.org")  # the same server: it is kept
+
+    with pytest.raises(CommandError, match="password: The address is another one now"):
+        connected("db.example.net")
+
+    assert "db.example.org" in SourceConnection.objects.get().options["url"]
+    connected("db.example.net", "--secret=password=HOME")

@@ -31,7 +31,7 @@ RUNS_PER_PAGE = 15
 ROWS_PER_PAGE = 25
 ALARMS_SHOWN = 8
 # How often a page asks how far a pull is, and whether one has begun.
-SECONDS_AT_WORK, SECONDS_IDLE = 1, 10
+SECONDS_AT_WORK, SECONDS_IDLE = 1, 3
 
 
 @admin.register(SourceConnection)

@@ -77,6 +77,7 @@ def save_connection(
     kind = kind_named(wanted.connector)
     options, secrets = _without_passwords(wanted, kind)
     _check(wanted, options, secrets, kind, _standing_secrets(system))
+    _require_secrets_for_new_address(system, kind, options, secrets)
     connection, is_new = SourceConnection.objects.get_or_create(
         system=system, defaults={"connector": kind.name, "hook_key": token_urlsafe(32)}
     )
@@ -89,6 +90,7 @@ def save_connection(
         connection.version += 1
         connection.cursors = {}
     connection.save()
+    connection.secrets.exclude(name__in=kind.secrets).delete()
     _keep_secrets(connection, secrets, now=now)
     keep_schedule(connection, now=now)
     return connection
@@ -211,6 +213,25 @@ def _check(
             raise BadConnection(option.name, f"{option.label} is missing.")
     if not 1 <= wanted.every_minutes <= MOST_MINUTES:
         raise BadConnection("every_minutes", f"Between 1 and {MOST_MINUTES:,} minutes.")
+
+
+def _require_secrets_for_new_address(
+    system: TicketSystem, kind: Kind, options: Mapping[str, str], secrets: Mapping[str, str]
+) -> None:
+    """A credential is for the server that it was given for: for another address it has to be given again.
+
+    Else whoever may change the address could have it sent to a server of their own.
+    """
+    standing = SourceConnection.objects.filter(system=system).first()
+    if standing is None or (standing.connector, _server(standing.options)) == (kind.name, _server(options)):
+        return
+    for name in sorted(_standing_secrets(system) & set(kind.secrets) - secrets.keys()):
+        raise BadConnection(name, "The address is another one now: give this again, or take it away.")
+
+
+def _server(options: Mapping[str, str]) -> tuple[str, str]:
+    parts = urlsplit(options.get("url", ""))
+    return parts.scheme, parts.netloc.rpartition("@")[2].lower()
 
 
 def _standing_secrets(system: TicketSystem) -> set[str]:

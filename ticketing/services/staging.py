@@ -84,9 +84,17 @@ class Lot:
 
     def layout(self, connection: SourceConnection) -> Layout:
         """Where our columns stand in it. Raises ChangedSchema, naming what is missing."""
+        header = self.header(connection)
+        given = f"The source gives {', '.join(self.columns)[:500]}."
+        if not any(header):
+            needed = ", ".join(self.importer.required)
+            raise ChangedSchema(
+                f"No column of the {self.told_as} is mapped yet; {needed} must be.",
+                advice=f"{given} Map them, or name them so in the query.",
+            )
         try:
             return lay_out(
-                self.header(connection),
+                header,
                 ours=self.importer.column_names,
                 required=self.importer.required,
                 column_map=self.column_map(connection),
@@ -94,7 +102,7 @@ class Lot:
         except (BadMap, FileRefused) as error:
             raise ChangedSchema(
                 f"The columns of the {self.told_as} do not fit the mapping: {error}",
-                advice=f"The source gives {', '.join(self.columns)[:500]}. Correct the query or the mapping.",
+                advice=f"{given} Correct the query or the mapping.",
             ) from None
 
 
