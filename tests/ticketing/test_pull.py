@@ -15,21 +15,9 @@ from ticketing.services.connections import MayNotConnect, save_mapping, wanted_o
 from ticketing.services.connections import save_connection as save
 from ticketing.services.pull import pull
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("local_sources")]
 
 Trigger, State = PullRun.Trigger, PullRun.State
-
-
-@pytest.fixture(autouse=True)
-def loopback(settings, tmp_path):
-    settings.ALLOW_LOOPBACK_SOURCES = True
-    settings.SOURCE_FILE_ROOTS = [tmp_path]
-    settings.CREDENTIAL_KEY_FILE = str(tmp_path / "keys")
-
-
-@pytest.fixture
-def box(tmp_path) -> Box:
-    return Box(tmp_path / "box.sqlite3")
 
 
 @pytest.fixture

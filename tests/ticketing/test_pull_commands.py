@@ -12,21 +12,9 @@ from tests.ticketing.sources import ACCOUNTS_QUERY, Box
 from ticketing.models import SourceConnection, SourceSecret
 from ticketing.services.connections import setup_of
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("local_sources")]
 
 KEYS = {"state", "downloaded", "created", "changed", "unchanged", "rejected", "missing", "seconds"}
-
-
-@pytest.fixture(autouse=True)
-def loopback(settings, tmp_path):
-    settings.ALLOW_LOOPBACK_SOURCES = True
-    settings.SOURCE_FILE_ROOTS = [tmp_path]
-    settings.CREDENTIAL_KEY_FILE = str(tmp_path / "keys")
-
-
-@pytest.fixture
-def box(tmp_path) -> Box:
-    return Box(tmp_path / "box.sqlite3")
 
 
 @pytest.fixture

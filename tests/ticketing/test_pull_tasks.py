@@ -21,19 +21,7 @@ from ticketing.services.pull_schedule import next_pull_at
 from ticketing.services.tidy_pulls import tidy_pulls
 from ticketing.tasks import look_after_pulls, pull
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def loopback(settings, tmp_path):
-    settings.ALLOW_LOOPBACK_SOURCES = True
-    settings.SOURCE_FILE_ROOTS = [tmp_path]
-    settings.CREDENTIAL_KEY_FILE = str(tmp_path / "keys")
-
-
-@pytest.fixture
-def box(tmp_path) -> Box:
-    return Box(tmp_path / "box.sqlite3")
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("local_sources")]
 
 
 @pytest.fixture
