@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.types.string import TextLoader
 from sqlalchemy import URL, DateTime, Dialect, Engine, String, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -34,6 +36,7 @@ _AS_TEXT = (
 )  # fmt: skip
 _ENCRYPTED = ("require", "verify-ca", "verify-full")
 _FIRST = datetime(1900, 1, 1)  # noqa: DTZ001 (before anything that was ever changed, in every zone)
+_GRACE = 30  # seconds: a server that lives has ended a statement of its own accord by then
 _STEPS = 20_000  # of SQLite's machine, between looks at the clock
 _CLOCKS = {
     "sqlite": "SELECT CURRENT_TIMESTAMP",
@@ -160,7 +163,7 @@ def open_engine(url: URL, setup: Setup, *, accept: Callable[[str], None], writes
             made = _sqlite(url, setup.safety, record.info, writes=writes)
             accept(sqlite_fingerprint(url.database or ""))
             return made
-        made = maker.connect(*arguments, **{**options, **to_checked_ip(url, setup.safety)})
+        made = _connected(maker, arguments, {**options, **to_checked_ip(url, setup.safety)}, setup.safety)
         try:
             _settle(made, dialect, setup, writes=writes)
             accept(_fingerprint(made, url))
@@ -169,6 +172,11 @@ def open_engine(url: URL, setup: Setup, *, accept: Callable[[str], None], writes
             raise
         return made
 
+    @event.listens_for(engine, "handle_error")
+    def let_go(failed: Any) -> None:
+        if failed.is_disconnect and failed.execution_context:
+            failed.execution_context.cursor.close()  # SQLAlchemy leaves it to the garbage collector
+
     if begins := _BEGINS.get((dialect, writes)):
 
         @event.listens_for(engine, "begin")
@@ -176,6 +184,15 @@ def open_engine(url: URL, setup: Setup, *, accept: Callable[[str], None], writes
             connection.exec_driver_sql(begins)
 
     return engine
+
+
+def _connected(maker: Dialect, arguments: list[Any], options: dict[str, Any], safety: Safety) -> Any:
+    """A connection on which no statement is waited for endlessly, though the server's time-outs be lost."""
+    if maker.name != "postgresql":
+        return maker.connect(*arguments, **options)
+    made = Awaited.connect(*arguments, **options)
+    made.longest_wait = safety.statement_seconds + _GRACE
+    return made
 
 
 def _isolation(dialect: str, *, writes: bool) -> dict[str, Any]:
@@ -197,6 +214,9 @@ def to_checked_ip(url: URL, safety: Safety) -> dict[str, Any]:
         "hostaddr": ",".join(addresses),
         "connect_timeout": safety.connect_seconds,
         "keepalives_idle": 30,
+        "keepalives_interval": 10,
+        "keepalives_count": 6,
+        "tcp_user_timeout": (safety.statement_seconds + _GRACE) * 1000,
         "application_name": "kore",
     }
     if "sslmode" not in url.query and not all(map(is_loopback, addresses)):
@@ -237,6 +257,24 @@ def _fingerprint(made: Any, url: URL) -> str:
         (found,) = cursor.fetchone()
     made.rollback()
     return str(found)
+
+
+class Awaited(psycopg.Connection[Any]):
+    """A connection to PostgreSQL that is let go when an answer takes longer than the server would allow.
+
+    The server's own time-outs do not reach us through a line that fell silent.
+    """
+
+    longest_wait: float | None = None  # seconds
+
+    def wait(self, *arguments: Any, **options: Any) -> Any:
+        """As psycopg waits for everything, but not for ever. Raises psycopg.OperationalError."""
+        try:
+            return super().wait(*arguments, **{"timeout": self.longest_wait, **options})
+        except psycopg.OperationalError:
+            if self.pgconn.transaction_status == TransactionStatus.ACTIVE:  # the answer may come yet
+                self.close()
+            raise
 
 
 class Stopwatch:

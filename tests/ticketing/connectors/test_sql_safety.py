@@ -8,6 +8,7 @@ import pytest
 from django.db import connection
 
 from tests.ticketing.connectors.contract import ACCOUNTS
+from tests.ticketing.connectors.silent_proxy import silent_proxy
 from tests.ticketing.connectors.sql_sources import WITH_LOOPBACK, SqliteSource, read_pages
 from ticketing.connectors import KINDS
 from ticketing.connectors.base import (
@@ -83,6 +84,28 @@ def test_a_query_that_takes_too_long_is_ended(source):
     connector.close()
 
     assert "index" in error.value.advice
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("step", ["query", "page"])
+def test_a_server_that_falls_silent_in_the_middle_of_an_answer_is_unreachable(postgres, monkeypatch, step):
+    monkeypatch.setattr("ticketing.connectors.sql_sessions._GRACE", 0)
+    monkeypatch.setattr("ticketing.connectors.sql_database.ROWS_A_PAGE", 3)
+    for number in range(9):
+        postgres.put(f"A{number}", "x")
+    url = read_address(postgres.url, password="", safety=WITH_LOOPBACK)
+    with silent_proxy(url.host, url.port) as proxy:
+        through = url.set(port=proxy.port).render_as_string(hide_password=False)
+        connector = postgres.open(url=through, safety=postgres.safety(statement_seconds=1))
+        pages = connector.changed(ACCOUNTS, since="", resume="", overlap=0)
+        assert next(pages).rows if step == "page" else connector.cursor(ACCOUNTS)
+        proxy.fall_silent(after=10)
+
+        with pytest.raises(Unreachable) as error:
+            list(pages)
+        connector.close()
+
+    assert "accounts query" in str(error.value)
 
 
 def test_the_session_is_proven_to_onlyread_pages(source):
