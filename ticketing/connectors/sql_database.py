@@ -306,7 +306,9 @@ def _optional(check: Any, options: Mapping[str, str], name: str, dialect: str) -
 
 
 def _listed(number: str, merged_into: str = "") -> Listed:
-    return Listed(number, merged_into)
+    """A row of the numbers; columns of fixed width fill up with blanks, and some name the account itself."""
+    into = merged_into.strip()
+    return Listed(number, "" if into == number.strip() else into)
 
 
 def _as_number(text: str) -> float | None:

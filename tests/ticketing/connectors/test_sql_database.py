@@ -187,6 +187,17 @@ def test_the_cursor_is_the_sources_own_time_in_utc(source):
     assert abs((cursor - datetime.now(UTC)).total_seconds()) < 60
 
 
+@pytest.mark.parametrize(
+    ("merged_into", "told"), [("'    '", ""), ("'A2  '", "A2"), ("number || ' '", ""), ("NULL", "")]
+)
+def test_only_another_number_is_one_merged_into(source, merged_into, told):
+    source.put("A1", "x")
+    connector = source.open(numbers_query=f"SELECT number, {merged_into} AS into_number FROM customer")
+
+    assert [listed.merged_into for part in connector.account_numbers() for listed in part] == [told]
+    connector.close()
+
+
 def test_names_and_purchases_have_queries_and_keys_of_their_own(source):
     source.put("A1", "x")
     purchases = (
