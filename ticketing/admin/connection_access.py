@@ -10,7 +10,6 @@ from django.http import Http404, HttpRequest
 from django.urls import reverse
 
 from contacts.admin_access import PerSystemAdmin
-from contacts.models import TicketSystem
 from contacts.permissions import SystemRight, holds
 from ticketing.models import SourceConnection
 
@@ -19,7 +18,6 @@ MAY_PULL = "ticketing.pull_sourceconnection"
 MAY_SET_UP = "ticketing.change_sourceconnection"
 SECONDS_OF_A_PAGE = 20  # that a query may take while somebody waits
 # Ticketing databases and files are pulled; bookings, hand entry and the CRM have ways in of their own.
-PULLED_KINDS = (TicketSystem.Kind.TICKETING, TicketSystem.Kind.FILE)
 
 
 class ConnectionAccess(PerSystemAdmin):

@@ -13,12 +13,18 @@ from django.utils import timezone
 from contacts.admin_access import organisation_of
 from contacts.models import TicketSystem
 from contacts.permissions import SystemRight
-from ticketing.admin.connection_access import PULLED_KINDS, ConnectionAccess, page_of
+from ticketing.admin.connection_access import ConnectionAccess, page_of
 from ticketing.admin.connection_forms import ConnectionForm, without_passwords
 from ticketing.connectors import KINDS
 from ticketing.connectors.base import Kind
 from ticketing.models import SourceConnection
-from ticketing.services.connections import BadConnection, MayNotConnect, save_connection, set_paused
+from ticketing.services.connections import (
+    PULLED_KINDS,
+    BadConnection,
+    MayNotConnect,
+    save_connection,
+    set_paused,
+)
 
 
 class ConnectionSettings(ConnectionAccess):

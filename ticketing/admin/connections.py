@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST
 
 from contacts.admin_access import organisation_of
 from contacts.permissions import SystemRight, systems_of
-from ticketing.admin.connection_access import PULLED_KINDS, ConnectionAccess, asked_by_a_page, page_of
+from ticketing.admin.connection_access import ConnectionAccess, asked_by_a_page, page_of
 from ticketing.admin.connection_mapping import MappingEditor
 from ticketing.admin.connection_settings import ConnectionSettings
 from ticketing.connection_report import ConnectionLine, Standing, read_connections, read_run
@@ -23,7 +23,7 @@ from ticketing.connectors import KINDS
 from ticketing.connectors.base import DataSet, SourceError
 from ticketing.lag_chart import PULLS_DRAWN, pull_bars
 from ticketing.models import PullRun, SourceConnection, WaitingRow
-from ticketing.services.connections import MayNotConnect, opened, set_paused, test_connection
+from ticketing.services.connections import PULLED_KINDS, MayNotConnect, opened, set_paused, test_connection
 from ticketing.services.pull_schedule import request_pull
 from ticketing.waiting_lines import waiting_lines
 

@@ -51,7 +51,7 @@ class Migration(migrations.Migration):
                 ('trigger', models.CharField(choices=[('schedule', 'by schedule'), ('hand', 'started by hand'), ('command', 'by command'), ('hint', 'after a hint')], max_length=8)),
                 ('is_full', models.BooleanField(default=False)),
                 ('lists_accounts', models.BooleanField(default=False)),
-                ('state', models.CharField(choices=[('running', 'running'), ('done', 'done'), ('failed', 'failed, to be taken up'), ('held', 'held'), ('dropped', 'dropped')], default='running', max_length=8)),
+                ('state', models.CharField(choices=[('running', 'running'), ('done', 'done'), ('failed', 'failed'), ('held', 'held'), ('dropped', 'dropped')], default='running', max_length=8)),
                 ('phase', models.CharField(choices=[('download', 'Download'), ('apply', 'Apply'), ('publish', 'Publish'), ('compare', 'Compare'), ('over', 'over')], default='download', max_length=8)),
                 ('data_set', models.CharField(blank=True, default='', help_text='the one at work on', max_length=20)),
                 ('resume', models.TextField(blank=True, default='', help_text="where that one's download goes on")),

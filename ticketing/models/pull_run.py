@@ -28,7 +28,7 @@ class PullRun(models.Model):
     class State(models.TextChoices):
         RUNNING = "running", "running"
         DONE = "done", "done"
-        FAILED = "failed", "failed, to be taken up"
+        FAILED = "failed", "failed"
         HELD = "held", "held"
         DROPPED = "dropped", "dropped"
 

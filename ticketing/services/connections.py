@@ -1,27 +1,40 @@
 """Connections: set up, opened with their secrets, tested, looked through, and put on their schedule."""
 
+import zoneinfo
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from secrets import token_urlsafe
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from contacts.models import Organisation, TicketSystem
 from contacts.permissions import SystemRight, holds
+from contacts.services.imports import BadDateFormat, check_date_format
 from contacts.vault import CannotOpen, seal, unseal
 from ticketing.connectors import KINDS
 from ticketing.connectors.base import Connector, DataSet, Finding, Kind, Safety, Setup, SourceError
 from ticketing.models import SourceConnection, SourceSecret
 from ticketing.services.own_database import is_own_database
 from ticketing.services.pull_schedule import keep_schedule
+from ticketing.services.staging import Lot
 
-MOST_MINUTES = 7 * 24 * 60
+PULLED_KINDS = (TicketSystem.Kind.TICKETING, TicketSystem.Kind.FILE, TicketSystem.Kind.SSO)
+_RANGES = {
+    "every_minutes": (1, 7 * 24 * 60),
+    "overlap_minutes": (0, 30 * 24 * 60),
+    "list_hours": (0, 365 * 24),
+    "full_days": (0, 365),
+    "most_rows": (1, 10**10),
+    "statement_seconds": (1, 24 * 3600),
+}
 # What makes the source read in another way: cursors and unfinished runs of before mean nothing then.
 _READING = ("connector", "options", "mapping", "date_format", "time_zone")
 
@@ -73,6 +86,10 @@ def save_connection(
     again changes nothing. Two callers take turns at the system's row.
     """
     check_may_change(by, system)
+    if system.kind not in PULLED_KINDS:
+        raise BadConnection(
+            "system", f"{system.code} is {system.get_kind_display()}: there is nothing to pull."
+        )
     TicketSystem.objects.select_for_update(no_key=True).get(pk=system.pk)
     kind = kind_named(wanted.connector)
     options, secrets = _without_passwords(wanted, kind)
@@ -176,9 +193,28 @@ def test_connection(connection: SourceConnection) -> list[Finding]:
     """Look at everything that a pull needs; what cannot even be opened is the one finding."""
     try:
         with opened(connection) as connector:
-            return connector.check()
+            findings = connector.check()
+            if all(finding.is_good for finding in findings):
+                findings += _look_at_mappings(connection, connector)
+            return findings
     except SourceError as error:
         return [Finding("The connection", False, str(error), error.advice)]
+
+
+def _look_at_mappings(connection: SourceConnection, connector: Connector) -> list[Finding]:
+    """Whether the columns of each data set lead to the fields that it needs."""
+    findings = []
+    for data_set in (one for one in DataSet if one in connector.capabilities.data_sets):
+        what = f"Mapping of the {data_set}"
+        columns = connector.sample(data_set, rows=1).columns
+        try:
+            found = Lot(f"{data_set.value}.0", columns).layout(connection) if columns else None
+        except SourceError as error:
+            findings.append(Finding(what, False, str(error), error.advice))
+        else:
+            meant = ", ".join(found.positions) if found else "no row yet to tell the columns by"
+            findings.append(Finding(what, True, f"{meant}."))
+    return findings
 
 
 def _without_passwords(wanted: Wanted, kind: Kind) -> tuple[dict[str, str], dict[str, str]]:
@@ -186,14 +222,31 @@ def _without_passwords(wanted: Wanted, kind: Kind) -> tuple[dict[str, str], dict
     options, secrets = dict(wanted.options), dict(wanted.secrets)
     for name in set(kind.secrets) & options.keys():
         secrets.setdefault(name, options.pop(name))
-    url = options.get("url", "")
-    password = urlsplit(url).password if "://" in url else None
-    if password is not None and "password" in kind.secrets:
-        parts = urlsplit(url)
-        user = parts.netloc.rpartition("@")[0].partition(":")[0]
-        options["url"] = urlunsplit(parts._replace(netloc=f"{user}@{parts.netloc.rpartition('@')[2]}"))
-        secrets.setdefault("password", unquote(password))
+    if "://" in options.get("url", ""):
+        options["url"], password = _parted(options["url"])
+        if password and "password" not in kind.secrets:
+            raise BadConnection("url", "The address holds a password, which does not belong there.")
+        if password:
+            secrets.setdefault("password", password)
     return {name: value.strip() for name, value in options.items() if value.strip()}, secrets
+
+
+def _parted(url: str) -> tuple[str, str]:
+    """The address without its password, and the password; read by what connects. Raises BadConnection."""
+    try:
+        address = make_url(url)
+    except (ArgumentError, ValueError):
+        raise BadConnection(
+            "url", "This cannot be read as an address; is it escaped as it should be?"
+        ) from None
+    if any("pass" in name.lower() or "secret" in name.lower() for name in address.query):
+        raise BadConnection(
+            "url", "The address holds a password behind its question mark: give it as a secret."
+        )
+    if address.password is None:
+        return url, ""
+    bare = address._replace(password=None)
+    return bare.render_as_string(hide_password=False), str(address.password)
 
 
 def _check(
@@ -211,8 +264,19 @@ def _check(
     for option in kind.options:
         if option.is_required and option.name not in (has_secrets if option.is_secret else options):
             raise BadConnection(option.name, f"{option.label} is missing.")
-    if not 1 <= wanted.every_minutes <= MOST_MINUTES:
-        raise BadConnection("every_minutes", f"Between 1 and {MOST_MINUTES:,} minutes.")
+    _check_settings(wanted)
+
+
+def _check_settings(wanted: Wanted) -> None:
+    for name, (least, most) in _RANGES.items():
+        if not least <= getattr(wanted, name) <= most:
+            raise BadConnection(name, f"Between {least:,} and {most:,}.")
+    if wanted.time_zone and wanted.time_zone not in zoneinfo.available_timezones():
+        raise BadConnection("time_zone", "There is no such time zone; write it like Europe/London.")
+    try:
+        check_date_format(wanted.date_format, now=datetime(2026, 10, 23, 13, 45, tzinfo=UTC))
+    except BadDateFormat as refusal:
+        raise BadConnection("date_format", str(refusal)) from None
 
 
 def _require_secrets_for_new_address(
@@ -252,7 +316,7 @@ def _keep_secrets(connection: SourceConnection, secrets: Mapping[str, str], *, n
 
 
 def _place(secret: SourceSecret) -> str:
-    return f"ticketing_sourcesecret:{secret.name}:{secret.pk}"
+    return f"ticketing_sourcesecret:{secret.connection_id}.{secret.name}:{secret.pk}"
 
 
 @transaction.atomic

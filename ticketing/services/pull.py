@@ -45,17 +45,22 @@ def pull(
     """
     check_may_change(by, connection.system)
     with exclusive(f"pull {connection.pk}"):
-        run = None
-        while run is None or (run.state == PullRun.State.DONE and _is_other(run, trigger)):
+        is_more = True
+        while is_more:
             connection.refresh_from_db()
             run = _begin(connection, trigger=trigger, by=by, is_full=is_full or accepts, clock=clock)
+            is_more = _is_other(run, trigger) or (run.phase == Phase.COMPARE and not is_full)
             _go_through(run, accepts=accepts, clock=clock, sleep=sleep)
+            is_more = is_more and run.state == PullRun.State.DONE
         tell_alarms(now=clock())
         return run
 
 
 def _is_other(run: PullRun, trigger: PullRun.Trigger) -> bool:
-    """Whether what was taken up read hints only and everything is asked for, or the other way round."""
+    """Whether what was taken up read hints only and everything is asked for, or the other way round.
+
+    One that was taken up when it had published all has nothing new either.
+    """
     return (run.trigger == PullRun.Trigger.HINT) != (trigger == PullRun.Trigger.HINT)
 
 
@@ -67,6 +72,8 @@ def _go_through(run: PullRun, *, accepts: bool, clock: Clock, sleep: Sleep) -> N
     except SourceError as error:
         is_lasting = not isinstance(error, Unreachable)
         _fail(run, str(error), error.advice, clock=clock)
+        if run.phase == Phase.COMPARE:  # all that came is published; the list must not hold up what changes
+            _end(run, PullRun.State.FAILED, clock=clock, message=run.message, advice=run.advice)
     except Held as held:
         _end(run, PullRun.State.HELD, clock=clock, message=held.message, advice=held.advice)
     except Exception:

@@ -91,7 +91,7 @@ def _recipients(alarm: PullAlarm) -> Sequence[str]:
 @transaction.atomic
 def _tell(alarm: PullAlarm, recipients: Sequence[str], *, now: datetime) -> bool:
     """Mark it as told and send it: the mark goes where the mail does not."""
-    if not PullAlarm.objects.filter(pk=alarm.pk, told_at=None).update(told_at=now) or not recipients:
+    if not recipients or not PullAlarm.objects.filter(pk=alarm.pk, told_at=None).update(told_at=now):
         return False
     subject = f"{alarm.connection.system.code}: {alarm.get_kind_display()}"
     try:

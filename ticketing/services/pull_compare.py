@@ -81,8 +81,11 @@ def _require_plausible(run: PullRun, *, accepts: bool, now: datetime) -> None:
             "Look at the query or the rights of the credentials: an empty list is never believed.",
         )
     missing = _missing(run).count()
-    if not accepts and (missing > max(FEW, known * MOST_SHARE) or missing * 2 > known):
-        said = f"{missing:,} of {known:,} accounts are missing at the source. None was marked."
+    told = _standing(run).filter(Exists(_listing(run).exclude(cells=""))).count()
+    going = missing + told
+    if not accepts and (going > max(FEW, known * MOST_SHARE) or going * 2 > known):
+        merged = f", and {told:,} are said to be merged or erased" if told else ""
+        said = f"{missing:,} of {known:,} accounts are missing at the source{merged}. None was marked."
         raise_alarm(run.connection, PullAlarm.Kind.TOO_MANY_GONE, said, now=now)
         raise Held(said, "If they are really gone, let them be marked; else look at the query for the list.")
 

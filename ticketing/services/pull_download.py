@@ -73,7 +73,7 @@ def _download_hinted(run: PullRun, connector: Connector, *, clock: Clock) -> Non
 
 def _stage(run: PullRun, pages: Iterator[tuple[DataSet, Page]], *, clock: Clock) -> None:
     area = StagingArea(run)
-    for data_set, page in pages:
+    for data_set, page in pages:  # the caller lets go of them before the connector
         with transaction.atomic():
             area.add(data_set, page)
             run.resume = page.resume

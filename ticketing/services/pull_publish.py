@@ -7,14 +7,12 @@ from django.db import transaction
 from django.db.models import QuerySet
 
 from contacts.cleaning import Refusal
-from contacts.models import SystemRef
 from contacts.models.history import Origin
-from contacts.services.departures import mark_back
 from contacts.services.import_chunks import Chunk, ImportFile, printable
 from contacts.services.imports import admit_chunk, read_table, reason_of
 from ticketing.connectors.base import DataSet
 from ticketing.models import PullRun, WaitingRow
-from ticketing.services.pull_apply import NO_NAME, options_of
+from ticketing.services.pull_apply import NO_NAME, bring_back, gone_refs, options_of
 from ticketing.services.pull_counts import add_counts
 from ticketing.services.pull_download import Clock
 from ticketing.services.staging import Lot, StagingArea
@@ -61,12 +59,8 @@ def _begin(run: PullRun, area: StagingArea, lot: Lot) -> _Taking:
         now=run.started_at,
         way_in=Origin.PULL,
     )
-    may_be_gone = lot.taken_as is DataSet.ACCOUNTS and _gone(run).exists()
+    may_be_gone = lot.taken_as is DataSet.ACCOUNTS and gone_refs(run).exists()
     return _Taking(run, area, lot, file, area.key_of(lot), may_be_gone)
-
-
-def _gone(run: PullRun) -> QuerySet[SystemRef]:
-    return SystemRef.objects.filter(system=run.connection.system, gone__isnull=False)
 
 
 def _publish_chunk(taking: _Taking, chunk: Chunk) -> None:
@@ -83,8 +77,7 @@ def _publish_chunk(taking: _Taking, chunk: Chunk) -> None:
     fresh = _let_wait(run, lot, chunk, written.refusals, keys)
     _wait_no_more(run, lot, keys, refused={refusal.line for refusal in written.refusals})
     if taking.may_be_gone:
-        came = _gone(run).filter(system_ref__in=keys.values())
-        add_counts(run, back=mark_back(list(came.values_list("pk", flat=True)), now=run.started_at))
+        add_counts(run, back=bring_back(run, list(keys.values())))
     if keys and taking.file.table.has_unique_keys:  # then rows come in their order
         taking.area.drop_up_to(lot, max(keys))
     else:

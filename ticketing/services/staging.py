@@ -1,6 +1,7 @@
 """The staging area: rows as they came, in lots of one data set and the same columns; read again as tables."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,6 +9,7 @@ from django.db import connection
 from django.db.models import Count, Q, QuerySet
 
 from contacts.bulk import insert_rows
+from contacts.cleaning import Unreadable, tidy
 from contacts.import_files import BadMap, Layout, lay_out
 from contacts.importers import IMPORTERS, Importer
 from contacts.row_blocks import Block, FileRefused, Row
@@ -20,6 +22,7 @@ ROWS_OF_A_BLOCK = 5_000
 OTHERS = "others"  # rows of accounts that are not their primary customer name
 NUMBERS = "numbers"  # the full list of accounts: cells hold what one was merged into, or ERASED
 ERASED = "\x1ferased"
+_LONGEST_KEY, _KEPT_OF_KEY = 400, 100
 
 _JOBS = {
     DataSet.ACCOUNTS: "import_system_refs",
@@ -48,14 +51,24 @@ class Lot:
     columns: tuple[str, ...]
 
     @property
+    def prefix(self) -> str:
+        """What they came as: a data set's name, or OTHERS."""
+        return self.name.partition(".")[0]
+
+    @property
+    def number(self) -> int:
+        """The how manieth lot of these: later ones hold newer rows."""
+        return int(self.name.partition(".")[2])
+
+    @property
     def is_others(self) -> bool:
         """Whether they are related names that came among the accounts."""
-        return self.name.startswith(OTHERS)
+        return self.prefix == OTHERS
 
     @property
     def told_as(self) -> DataSet:
         """The data set whose mapping their columns follow."""
-        return DataSet.ACCOUNTS if self.is_others else DataSet(self.name.partition(".")[0])
+        return DataSet.ACCOUNTS if self.is_others else DataSet(self.prefix)
 
     @property
     def taken_as(self) -> DataSet:
@@ -118,7 +131,7 @@ class StagingArea:
         """The lots in the order in which they are to be published: accounts before what hangs on them."""
         order = [DataSet.ACCOUNTS.value, OTHERS, DataSet.NAMES.value, DataSet.PURCHASES.value]
         found = [Lot(name, tuple(columns)) for name, columns in self._run.columns.items()]
-        return sorted(found, key=lambda lot: (order.index(lot.name.partition(".")[0]), lot.name))
+        return sorted(found, key=lambda lot: (order.index(lot.prefix), lot.number))
 
     def add(self, data_set: DataSet, page: Page) -> None:
         """Stage a page; call it in the transaction that keeps where the download goes on.
@@ -131,7 +144,7 @@ class StagingArea:
             mine = [row for row in page.rows if row[place].strip().lower() not in _NO]
             others = [row for row in page.rows if row[place].strip().lower() in _NO]
             self._add(data_set.value, page.columns, mine)
-            self._add(OTHERS, page.columns, others)
+            self._add(OTHERS, *self._with_name_ids(page.columns, others))
         else:
             self._add(data_set.value, page.columns, page.rows)
 
@@ -140,15 +153,7 @@ class StagingArea:
         insert_rows(
             StagedRow,
             ("run", "lot", "key", "cells"),
-            (
-                (
-                    self._run.pk,
-                    NUMBERS,
-                    _storable(one.number.strip()),
-                    ERASED if one.is_erased else one.merged_into,
-                )
-                for one in listed
-            ),
+            ((self._run.pk, NUMBERS, _key(one.number), _said_of(one)) for one in listed),
         )
 
     def staged_keys(self, data_set: DataSet) -> QuerySet:
@@ -181,9 +186,9 @@ class StagingArea:
         positions = lot.layout(self._connection).positions
         first, *more = (positions[name] for name in lot.importer.key_columns)
         if not more:
-            return lambda row: _storable(row[first].strip())
+            return lambda row: _key(row[first]) or _key_of_none(row)
         places = (first, *more)
-        return lambda row: _storable(BETWEEN.join(row[place].strip() for place in places))
+        return lambda row: _shortened(BETWEEN.join(_key(row[place]) for place in places))
 
     def tell_planner(self) -> None:
         """Let PostgreSQL know how much is staged: it would plan a question about it as if it were little."""
@@ -208,15 +213,25 @@ class StagingArea:
         )
 
     def _lot(self, prefix: str, columns: tuple[str, ...]) -> Lot:
-        known: Mapping[str, Sequence[str]] = self._run.columns
-        of_set = {name: given for name, given in known.items() if name.partition(".")[0] == prefix}
-        for name, given in of_set.items():
-            if tuple(given) == columns:
-                return Lot(name, columns)
+        """The newest lot of these if it has these columns, else a new one: what came later is taken later."""
+        of_set = [lot for lot in self.lots if lot.prefix == prefix]
+        if of_set and of_set[-1].columns == columns:
+            return of_set[-1]
         lot = Lot(f"{prefix}.{len(of_set)}", columns)
         lot.layout(self._connection)
-        self._run.columns = {**known, lot.name: list(columns)}
+        self._run.columns = {**self._run.columns, lot.name: list(columns)}
         return lot
+
+    def _with_name_ids(
+        self, columns: tuple[str, ...], rows: Sequence[tuple[str, ...]]
+    ) -> tuple[tuple[str, ...], Sequence[tuple[str, ...]]]:
+        """Related names with an id: where the source gives none, the name itself tells them apart."""
+        told = column_map_of(self._connection, DataSet.ACCOUNTS)
+        meant = [_bare(told.get(name, name)) for name in columns]
+        if _bare("name_id") in meant:
+            return columns, rows
+        places = [meant.index(name) for name in ("firstname", "lastname") if name in meant]
+        return (*columns, "name_id"), [(*row, " ".join(row[place] for place in places)) for row in rows]
 
     def _primary_name_at(self, page: Page) -> int | None:
         told = column_map_of(self._connection, DataSet.ACCOUNTS)
@@ -286,6 +301,34 @@ class StagedTable:
     def _next(self, last: int) -> Iterator[tuple[int, str]]:
         rows = self._staged.filter(pk__gt=last).order_by("pk").values_list("pk", "cells")
         return iter(rows[:ROWS_OF_A_BLOCK])
+
+
+def _key(text: str) -> str:
+    """An account's number, or another key, as it is stored once it is read: so that keys can be compared."""
+    try:
+        return _shortened(_storable(tidy(text)))
+    except Unreadable:
+        return _shortened(_storable(text.strip()))
+
+
+def _key_of_none(row: Sequence[str]) -> str:
+    """Rows without a key wait each by itself."""
+    return f"no key {hashlib.sha256(BETWEEN.join(row).encode('utf-8', 'replace')).hexdigest()[:16]}"
+
+
+def _shortened(key: str) -> str:
+    """A key that an index takes: of one that is longer than any that is right, its beginning and a digest."""
+    if len(key) <= _LONGEST_KEY:
+        return key
+    return f"{key[:_KEPT_OF_KEY]}… {hashlib.sha256(key.encode('utf-8', 'replace')).hexdigest()}"
+
+
+def _said_of(listed: Listed) -> str:
+    """What a line of the full list says beside the number; to be merged into itself says nothing."""
+    if listed.is_erased:
+        return ERASED
+    into = _key(listed.merged_into)
+    return "" if into == _key(listed.number) else into
 
 
 def _storable(text: str) -> str:

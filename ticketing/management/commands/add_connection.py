@@ -13,7 +13,7 @@ from ticketing.connectors import KINDS
 from ticketing.connectors.base import DataSet
 from ticketing.management.source_commands import USAGE, pairs, system_named
 from ticketing.models import SourceConnection
-from ticketing.services.connections import BadConnection, Wanted, save_connection
+from ticketing.services.connections import BadConnection, Wanted, save_connection, wanted_of
 
 
 class Command(BaseCommand):
@@ -29,24 +29,15 @@ class Command(BaseCommand):
         parser.add_argument(
             "--map", action="append", default=[], metavar="SET:THEIRS=OURS", help="a column by another name"
         )
-        parser.add_argument("--date-format", default="", metavar="F", help="such as %%d/%%m/%%Y")
-        parser.add_argument("--time-zone", default="", metavar="ZONE", help="of moments that name none")
-        parser.add_argument("--every", type=int, default=60, metavar="MINUTES")
-        parser.add_argument("--overlap", type=int, default=90, metavar="MINUTES")
+        parser.add_argument("--date-format", metavar="F", help="such as %%d/%%m/%%Y")
+        parser.add_argument("--time-zone", metavar="ZONE", help="of moments that name none")
+        parser.add_argument("--every", type=int, metavar="MINUTES")
+        parser.add_argument("--overlap", type=int, metavar="MINUTES")
         parser.add_argument("--json", action="store_true", help="print one JSON object")
 
     def handle(self, *_args: Any, **options: Any) -> None:
         system = system_named(options["code"])
-        wanted = Wanted(
-            connector=options["connector"],
-            options=pairs(options["option"], "--option"),
-            secrets=_secrets(options["secret"]),
-            mapping=_mapping(options["map"]) or _standing_mapping(system, options["connector"]),
-            date_format=options["date_format"],
-            time_zone=options["time_zone"],
-            every_minutes=options["every"],
-            overlap_minutes=options["overlap"],
-        )
+        wanted = _wanted(system, options)
         try:
             connection = save_connection(system, wanted, by=None, now=timezone.now())
         except BadConnection as refusal:
@@ -69,9 +60,25 @@ def _secrets(given: list[str]) -> dict[str, str]:
     return found
 
 
-def _standing_mapping(system: TicketSystem, connector: str) -> dict[str, dict[str, str]]:
-    standing = SourceConnection.objects.filter(system=system, connector=connector).first()
-    return standing.mapping if standing else {}
+def _wanted(system: TicketSystem, options: dict[str, Any]) -> Wanted:
+    """What was said; of a connection that stands, the rest stays as it is."""
+    said = {
+        "mapping": _mapping(options["map"]) or None,
+        "date_format": options["date_format"],
+        "time_zone": options["time_zone"],
+        "every_minutes": options["every"],
+        "overlap_minutes": options["overlap"],
+    }
+    changes = {name: value for name, value in said.items() if value is not None}
+    given = {
+        "options": pairs(options["option"], "--option"),
+        "secrets": _secrets(options["secret"]),
+        **changes,
+    }
+    standing = SourceConnection.objects.filter(system=system, connector=options["connector"]).first()
+    if standing is None:
+        return Wanted(connector=options["connector"], **given)
+    return wanted_of(standing, **given)
 
 
 def _mapping(given: list[str]) -> dict[str, dict[str, str]]:

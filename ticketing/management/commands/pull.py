@@ -1,6 +1,7 @@
 """Pulls what changed at one source, or at all of them."""
 
 import json
+import logging
 import sys
 from argparse import ArgumentParser
 from typing import Any
@@ -13,6 +14,8 @@ from contacts.exclusive import AlreadyRunning
 from ticketing.management.source_commands import DATA_REFUSED, HELD, USAGE, connection_of
 from ticketing.models import PullRun, SourceConnection
 from ticketing.services.pull import pull
+
+logger = logging.getLogger(__name__)
 
 _SHOWN = ("downloaded", "created", "changed", "unchanged", "rejected", "missing")
 _MORE = ("held", "merged", "erased", "back")
@@ -63,6 +66,11 @@ class Command(BaseCommand):
             )
         except AlreadyRunning:
             return None
+        except Exception:
+            if not options["all"]:
+                raise
+            logger.exception("A connection could not be pulled; the others go on.")
+            return connection.runs.order_by("-pk").first()
         if run.counts.get("created"):
             async_task("contacts.tasks.place_new_refs", task_name="place new refs")
         return run
