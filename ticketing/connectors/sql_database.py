@@ -32,6 +32,7 @@ from ticketing.connectors.base import (
 from ticketing.connectors.sql_check import findings
 from ticketing.connectors.sql_errors import is_no_value, translated
 from ticketing.connectors.sql_options import OPTIONS
+from ticketing.connectors.sql_portions import portions
 from ticketing.connectors.sql_sessions import clock_sql, open_engine, read_address, window
 from ticketing.connectors.sql_text import Statement, one_select, one_update
 from ticketing.connectors.sql_writing import Writer
@@ -90,7 +91,7 @@ class SqlDatabase:
         query = self._query(data_set)
         everything = f"SELECT * FROM ({query.text}\n) q"
         with self.reading(query.label) as connection, self._run(connection, query, everything) as result:
-            some = result.fetchmany(rows)
+            some = self._first(result, query, rows)
             columns = tuple(result.keys())
         return Sample(columns, [cells(row) for row in some])
 
@@ -111,7 +112,7 @@ class SqlDatabase:
             ) as result:
                 columns = tuple(result.keys())
                 at = columns.index(key)
-                while rows := result.fetchmany(ROWS_A_PAGE):
+                for rows in self._portions(result, query, ROWS_A_PAGE):
                     place = _place_behind(place, [row[at] for row in rows], dialect=self.dialect)
                     self._check_count(query, place["rows"])
                     made = [cells(row) for row in rows]
@@ -131,7 +132,7 @@ class SqlDatabase:
             what = "*" if self.numbers_query else self._quoted(self.key(connection, DataSet.ACCOUNTS))
             count = 0
             with self._run(connection, query, f"SELECT {what} FROM ({query.text}\n) q") as result:
-                while rows := result.fetchmany(ROWS_A_PAGE):
+                for rows in self._portions(result, query, ROWS_A_PAGE):
                     count += len(rows)
                     self._check_count(query, count)
                     yield [_listed(*cells(row[:2])) for row in rows]
@@ -243,6 +244,12 @@ class SqlDatabase:
             text(sql).bindparams(*parameters), execution_options={"yield_per": ROWS_A_PAGE}
         )
 
+    def _portions(self, result: Any, query: Statement, rows: int) -> Iterator[Sequence[Any]]:
+        return portions(result, rows=rows, most_bytes=self._setup.safety.most_bytes, label=query.label)
+
+    def _first(self, result: Any, query: Statement, rows: int) -> Sequence[Any]:
+        return next(self._portions(result, query, rows), [])
+
     def _count(self, connection: Connection, query: Statement) -> int:
         with self._run(connection, query, f"SELECT count(*) FROM ({query.text}\n) q") as result:
             count: int = result.scalar_one()
@@ -268,7 +275,9 @@ class SqlDatabase:
             as_number=as_number,
         ) as result:
             columns = tuple(result.keys())
-            rows = [dict(zip(columns, cells(row), strict=True)) for row in result.fetchmany(MOST_PEOPLE)]
+            rows = [
+                dict(zip(columns, cells(row), strict=True)) for row in self._first(result, query, MOST_PEOPLE)
+            ]
         if not rows:
             return None
         primary = self._setup.columns.get(DataSet.ACCOUNTS, {}).get(PRIMARY_NAME, "")

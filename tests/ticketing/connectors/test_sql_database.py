@@ -118,6 +118,36 @@ def test_a_number_that_cannot_be_one_is_no_account(source):
     connector.close()
 
 
+def test_long_rows_come_in_smaller_pages(source, monkeypatch):
+    monkeypatch.setattr("ticketing.connectors.sql_portions.PORTION_BYTES", 1000)
+    monkeypatch.setattr("ticketing.connectors.sql_portions._FIRST_ROWS", 1)
+    for number in range(1, 20):
+        source.put(f"A{number:02}", "x" * (400 if number > 4 else 1))
+
+    pages = read_pages(source)
+
+    assert [row[0] for page in pages for row in page.rows] == [f"A{number:02}" for number in range(1, 20)]
+    assert max(sum(len(row[1]) for row in page.rows) for page in pages) <= 2000
+    assert len(pages) > 2
+
+
+@pytest.mark.parametrize(
+    "read",
+    [
+        lambda connector: list(connector.changed(ACCOUNTS, since="", resume="", overlap=0)),
+        lambda connector: connector.sample(ACCOUNTS, rows=5),
+        lambda connector: connector.read_account("A1"),
+    ],
+)
+def test_a_single_row_beyond_the_most_bytes_is_refused(source, read):
+    source.put("A1", "x" * 5000)
+    connector = source.open(safety=source.safety(most_bytes=4096))
+
+    with pytest.raises(TooMuch, match="A row of the accounts query"):
+        read(connector)
+    connector.close()
+
+
 def test_the_first_load_says_how_many_rows_are_to_be_expected(source):
     for number in range(3):
         source.put(f"A{number}", "x")
