@@ -12,6 +12,7 @@ BENCHMARKS = (
     "engine",
     "embedded_run",
     "regroup",
+    "pull",
     "import_rows",
     "reimport",
     "search",
