@@ -4,7 +4,8 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, text
@@ -12,6 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import NullType
 
 from ticketing.connectors.base import (
+    LOST,
     PRIMARY_NAME,
     ROWS_A_PAGE,
     Account,
@@ -48,6 +50,7 @@ _KEYS = {
     DataSet.NAMES: "system_ref",
     DataSet.PURCHASES: "purchase_id",
 }
+_PLAIN = {str, int, float, Decimal, date, datetime}  # types of keys
 _TRUE = ("1", "true", "t", "yes", "y")
 
 
@@ -98,6 +101,8 @@ class SqlDatabase:
     def changed(self, data_set: DataSet, *, since: str, resume: str, overlap: int) -> Iterator[Page]:
         query = self._query(data_set)
         place = json.loads(resume) if resume else {"rows": 0}
+        if place.get("after") is None:
+            place["rows"] = 0  # it begins anew
         with self.reading(query.label) as connection:
             key = self.key(connection, data_set)
             if not since and not resume:  # a scan more is little beside a load of everything
@@ -331,12 +336,22 @@ def _as_number(text: str) -> float | None:
 
 def _place_behind(place: Mapping[str, Any], keys: Sequence[object], *, dialect: str) -> dict[str, Any]:
     """Where a page ends: its last key, as it compares at the source, and the rows up to there."""
-    known = [key for key in keys if key is not None]
-    after = place.get("after")
-    if known:
-        after = known[-1] if dialect != "postgresql" and isinstance(known[-1], int | str | float) else None
-        after = cell(known[-1]) if after is None else after
-    return {**place, "after": after, "rows": place["rows"] + len(keys)}
+    after = next((key for key in reversed(keys) if _finds_its_place(key)), None)
+    if after is not None and (dialect == "postgresql" or not isinstance(after, int | str | float)):
+        after = cell(after)
+    return {
+        **place,
+        "after": place.get("after") if after is None else after,
+        "rows": place["rows"] + len(keys),
+    }
+
+
+def _finds_its_place(key: object) -> bool:
+    """Whether a key means the same to the source when it is given back.
+
+    Otherwise an earlier one is resumed by, or the beginning: rows that come again are no loss.
+    """
+    return key.__class__ in _PLAIN and LOST not in cell(key)
 
 
 def _quietly(close: Any) -> None:

@@ -109,6 +109,35 @@ def test_keys_of_any_type_resume_where_they_were(source, monkeypatch, key):
         assert account.values["n"] == page.rows[0][1]
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    "key", ["decode(lpad(to_hex(n + 250), 4, '0'), 'hex')", "ARRAY[n]", "int4range(n, 99)", "chr(31) || n"]
+)
+def test_no_row_is_lost_by_a_key_that_cannot_be_given_back(postgres, monkeypatch, key):
+    monkeypatch.setattr("ticketing.connectors.sql_database.ROWS_A_PAGE", 2)
+    query = f"SELECT {key} AS number, n FROM generate_series(1, 7) n"
+
+    _assert_resumes_after_each_page(postgres, query, everything={str(n) for n in range(1, 8)})
+
+
+@pytest.mark.parametrize("key", ["CAST(x'41ff' || n AS text)", "CAST('A' || n AS blob)"])
+def test_no_row_is_lost_by_a_key_that_is_no_text(tmp_path, monkeypatch, key):
+    monkeypatch.setattr("ticketing.connectors.sql_database.ROWS_A_PAGE", 2)
+    numbers = "WITH RECURSIVE s(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM s WHERE n < 7) "
+    query = f"{numbers}SELECT CASE WHEN n > 2 THEN {key} ELSE '' || n END AS number, n FROM s"
+
+    _assert_resumes_after_each_page(SqliteSource(tmp_path), query, everything={str(n) for n in range(1, 8)})
+
+
+def _assert_resumes_after_each_page(source, query, *, everything):
+    pages = read_pages(source, accounts_query=query)
+    for at, page in enumerate(pages):
+        connector = source.open(accounts_query=query)
+        rest = list(connector.changed(ACCOUNTS, since="", resume=page.resume, overlap=0))
+        connector.close()
+        assert {row[1] for one in [*pages[: at + 1], *rest] for row in one.rows} == everything
+
+
 def test_a_number_that_cannot_be_one_is_no_account(source):
     source.put("A1", "x")
     connector = source.open(accounts_query="SELECT 1 AS number")
