@@ -50,6 +50,7 @@ _KEYS = {
     DataSet.NAMES: "system_ref",
     DataSet.PURCHASES: "purchase_id",
 }
+_SQLITE_NUMBERS = 2**63  # and beyond there are only texts
 _PLAIN = {str, int, float, Decimal, date, datetime}  # types of keys
 _TRUE = ("1", "true", "t", "yes", "y")
 
@@ -331,7 +332,7 @@ def _as_number(text: str) -> float | None:
         number = int(text) if text.isdecimal() else float(text)
     except ValueError:
         return None
-    return number if cell(number) == text else None
+    return number if cell(number) == text and abs(number) < _SQLITE_NUMBERS else None
 
 
 def _place_behind(place: Mapping[str, Any], keys: Sequence[object], *, dialect: str) -> dict[str, Any]:

@@ -63,6 +63,7 @@ _SENTENCES: dict[type[SourceError], tuple[str, str]] = {
 _IN_READING: dict[type[SourceError], type[SourceError]] = {Conflict: Unreachable, CannotWrite: ChangedSchema}
 # Of a connection that was refused psycopg has no code, only the server's words: these are passing troubles.
 _PASSING = re.compile(r"too many|slots are reserved|starting up|shutting down|recovery|not accepting", re.I)
+_NOT_UTF8 = "22021"
 _NO_TLS = re.compile(r"not support SSL|certificate|SSL (error|negotiation)", re.I)
 _MISSING_DATABASE = re.compile(r'database "[^"]*" does not exist')
 
@@ -75,10 +76,14 @@ def translated(what: str, *, writes: bool = False) -> Iterator[None]:
     except SQLAlchemyError as error:
         raise meaning(error, what, writes=writes) from None
     except UnicodeDecodeError:
-        raise ChangedSchema(
-            f"The {what} holds text that is not UTF-8.",
-            advice="Let it convert the text, or mend the database.",
-        ) from None
+        raise _broken_text(what) from None
+
+
+def _broken_text(what: str) -> SourceError:
+    return ChangedSchema(
+        f"The {what} holds text that is not UTF-8.",
+        advice="Let it convert the text, or mend the database.",
+    )
 
 
 def meaning(error: SQLAlchemyError, what: str, *, writes: bool = False) -> SourceError:
@@ -94,6 +99,8 @@ def meaning(error: SQLAlchemyError, what: str, *, writes: bool = False) -> Sourc
             "The database cannot be spoken to encrypted, or its certificate cannot be trusted.",
             advice="Its administrator has to switch TLS on, or give it a certificate that fits its name.",
         )
+    if code == _NOT_UTF8 and not writes:
+        return _broken_text(what)
     kind = _by_code(code) if code else _without_code(str(original))
     if not writes:
         kind = _IN_READING.get(kind, kind)

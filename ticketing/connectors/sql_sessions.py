@@ -218,6 +218,7 @@ def to_checked_ip(url: URL, safety: Safety) -> dict[str, Any]:
         "keepalives_count": 6,
         "tcp_user_timeout": (safety.statement_seconds + _GRACE) * 1000,
         "application_name": "kore",
+        "client_encoding": "UTF8",  # of a database without an encoding texts would come as bytes
     }
     if "sslmode" not in url.query and not all(map(is_loopback, addresses)):
         options["sslmode"] = "require"

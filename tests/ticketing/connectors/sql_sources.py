@@ -120,14 +120,16 @@ class PostgresSource(SqlSource):
 
 
 @contextmanager
-def postgres_database() -> Iterator[str]:
+def postgres_database(*, encoding: str = "") -> Iterator[str]:
     """The address of a new, empty database beside the suite's own; it is dropped afterwards."""
     ours = settings.DATABASES["default"]
     place = f"{ours['USER']}:{ours['PASSWORD']}@{ours['HOST'] or '127.0.0.1'}:{ours['PORT'] or 5432}"
-    name = f"kore_source_{os.getpid()}"
+    name = f"kore_source_{os.getpid()}{encoding.lower()}"
+    template = sql.SQL(" TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING {}").format(encoding)
     with psycopg.connect(f"postgresql://{place}/postgres", autocommit=True) as connection:
         connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        connection.execute(create + template if encoding else create)
         try:
             yield f"postgresql://{place}/{name}"
         finally:

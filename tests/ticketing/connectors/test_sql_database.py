@@ -1,12 +1,19 @@
 """Databases are read by queries of the customer's: keys, moments, pages, and what errors say."""
 
 import json
+from contextlib import closing
 from datetime import UTC, datetime
 
 import pytest
 
 from tests.ticketing.connectors.contract import ACCOUNTS, changes, emails
-from tests.ticketing.connectors.sql_sources import WITH_LOOPBACK, SqliteSource, read_pages
+from tests.ticketing.connectors.sql_sources import (
+    WITH_LOOPBACK,
+    PostgresSource,
+    SqliteSource,
+    postgres_database,
+    read_pages,
+)
 from ticketing.connectors import KINDS
 from ticketing.connectors.base import (
     PRIMARY_NAME,
@@ -175,6 +182,32 @@ def test_a_single_row_beyond_the_most_bytes_is_refused(source, read):
     with pytest.raises(TooMuch, match="A row of the accounts query"):
         read(connector)
     connector.close()
+
+
+def test_a_number_beyond_all_numbers_is_a_text(tmp_path):
+    source = SqliteSource(tmp_path)
+    source.put("A1", "x")
+    source.put(str(2**63), "y")
+    connector = source.open()
+
+    assert connector.read_account(str(2**64)) is None
+    assert connector.read_account(str(2**63)).values["email"] == "y"
+    connector.close()
+
+
+@pytest.mark.postgres
+def test_a_database_without_an_encoding_is_read_where_its_texts_are_utf8():
+    with postgres_database(encoding="SQL_ASCII") as url, closing(PostgresSource(url)) as source:
+        source.run("SET client_encoding TO 'UTF8'")
+        source.put("A1", "jürgen@example.com")
+
+        (page,) = read_pages(source)
+        assert page.rows[0][:2] == ("A1", "jürgen@example.com")
+
+        source.run("SET client_encoding TO 'SQL_ASCII'")
+        source.run("INSERT INTO customer (number, email, changed_at) VALUES ('A2', E'\\xff', now())")
+        with pytest.raises(ChangedSchema, match="not UTF-8"):
+            read_pages(source)
 
 
 def test_the_first_load_says_how_many_rows_are_to_be_expected(source):
