@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from urllib3.exceptions import LocationParseError
@@ -19,6 +20,14 @@ _PRIVATE = [
     ipaddress.ip_network(text)
     for text in ("127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
 ]
+# Where clouds tell machines about themselves, keys included, and what Python wrongly takes for public.
+_NEVER = [
+    ipaddress.ip_network(text)
+    for text in (
+        "169.254.169.254/32", "fd00:ec2::254/128", "168.63.129.16/32", "100.100.100.200/32",
+        "192.0.0.0/24", "192.88.99.0/24", "3fff::/20",
+    )
+]  # fmt: skip
 _LOOPBACK_ADVICE = "Addresses of this machine and of private networks need ALLOW_LOOPBACK_SOURCES=1."
 
 
@@ -91,12 +100,13 @@ def is_listed(host: str, safety: Safety) -> bool:
 def check_ip(address: str, host: str, safety: Safety) -> None:
     """Refuse an IP that connections may not reach; `host` is how it is called in the message."""
     ip = innermost(ipaddress.ip_address(address.partition("%")[0]))
-    if is_private(ip) and safety.allow_loopback:
+    may_be_private = is_private(ip) and not _is_in(ip, _NEVER)
+    if may_be_private and safety.allow_loopback:
         return
     if not _is_public(ip):
         raise NotAllowed(
             f"{host} leads to {ip}, which is no public address.",
-            advice=_LOOPBACK_ADVICE if is_private(ip) else "Connections reach public addresses only.",
+            advice=_LOOPBACK_ADVICE if may_be_private else "Connections reach public addresses only.",
         )
 
 
@@ -113,7 +123,11 @@ def is_loopback(address: str) -> bool:
 
 def is_private(ip: Ip) -> bool:
     """Whether an IP is this machine's or a private network's; link-local ones are neither."""
-    return any(ip.version == network.version and ip in network for network in _PRIVATE)
+    return _is_in(ip, _PRIVATE)
+
+
+def _is_in(ip: Ip, networks: Sequence[ipaddress.IPv4Network | ipaddress.IPv6Network]) -> bool:
+    return any(ip.version == network.version and ip in network for network in networks)
 
 
 def innermost(ip: Ip) -> Ip:
@@ -131,6 +145,8 @@ def innermost(ip: Ip) -> Ip:
 
 def _is_public(ip: Ip) -> bool:
     if isinstance(ip, ipaddress.IPv6Address) and ip not in _GLOBAL_V6:
+        return False
+    if _is_in(ip, _NEVER):
         return False
     return ip.is_global and not (ip.is_multicast or ip.is_reserved or ip.is_unspecified or ip.is_link_local)
 

@@ -15,11 +15,13 @@ NEVER_PUBLIC = [
     "100.64.0.1", "192.0.2.1", "198.18.0.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1",
     "fe80::1", "fc00::1", "fec0::1", "ff02::1", "2001:db8::1", "::ffff:127.0.0.1", "::ffff:10.0.0.1",
     "::ffff:169.254.169.254", "::127.0.0.1", "2002:7f00:1::", "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
-    "2001:0:4136:e378:8000:63bf:3fff:fdd2",
+    "2001:0:4136:e378:8000:63bf:3fff:fdd2", "192.0.0.9", "192.0.0.192", "192.88.99.1", "168.63.129.16",
+    "3fff::1", "fd00:ec2::254", "100.100.100.200", "::ffff:168.63.129.16", "64:ff9b::a83f:8110",
 ]  # fmt: skip
 NEVER_EVEN_WITH_LOOPBACK = [
     "169.254.169.254", "0.0.0.0", "224.0.0.1", "255.255.255.255", "::", "fe80::1", "ff02::1",
-    "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe",
+    "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "fd00:ec2::254", "168.63.129.16", "192.0.0.9",
+    "192.88.99.1", "3fff::1", "100.100.100.200",
 ]  # fmt: skip
 
 
@@ -30,7 +32,7 @@ def test_an_ip_that_is_not_public_is_refused(ip):
 
 
 @pytest.mark.parametrize("ip", NEVER_EVEN_WITH_LOOPBACK)
-def test_the_loopback_setting_opens_no_link_local_nor_multicast_address(ip):
+def test_the_loopback_setting_opens_no_link_local_multicast_nor_metadata_address(ip):
     with pytest.raises(NotAllowed):
         check_host(ip, 443, WITH_LOOPBACK)
 
