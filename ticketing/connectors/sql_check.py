@@ -13,6 +13,14 @@ if TYPE_CHECKING:
     from ticketing.connectors.sql_database import SqlDatabase
 
 FIRST_ROWS = 100
+_ONLY_SELECT = "Use a user that may do nothing but SELECT."
+_IS_SUPERUSER = "SELECT rolsuper FROM pg_roles WHERE rolname = current_user"
+_TABLES_IT_MAY_WRITE = (
+    "SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+    " WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')"
+    " AND n.nspname NOT LIKE 'pg\\_t%%' AND has_schema_privilege(n.oid, 'USAGE')"
+    " AND has_table_privilege(c.oid, 'INSERT, UPDATE, DELETE, TRUNCATE')"
+)
 
 
 def findings(source: SqlDatabase) -> list[Finding]:
@@ -22,6 +30,7 @@ def findings(source: SqlDatabase) -> list[Finding]:
             found = [
                 Finding("Address and login", True, "The database answers, and it is not Kore's own."),
                 _reads_only(source, connection),
+                *_least_rights(source, connection),
             ]
     except SourceError as error:
         return [_failure("Address and login", error)]
@@ -46,10 +55,23 @@ def _reads_only(source: SqlDatabase, connection: Connection) -> Finding:
         is_on = bool(connection.exec_driver_sql("SELECT @@SESSION.transaction_read_only").scalar_one())
     else:
         said = "This kind of database cannot be told to only read; what a query changes is rolled back."
-        return Finding(what, True, said, "Use a user that may do nothing but SELECT.")
+        return Finding(what, True, said, _ONLY_SELECT)
     if is_on:
         return Finding(what, True, "The session refuses to write.")
-    return Finding(what, False, "The session would write.", "Use a user that may do nothing but SELECT.")
+    return Finding(what, False, "The session would write.", _ONLY_SELECT)
+
+
+def _least_rights(source: SqlDatabase, connection: Connection) -> list[Finding]:
+    """Whether the user could do harm if the session did not hold it back; only PostgreSQL is asked."""
+    what = "Least rights"
+    if source.dialect != "postgresql":
+        return []
+    if connection.exec_driver_sql(_IS_SUPERUSER).scalar_one():
+        return [Finding(what, False, "The user may do everything on this server.", _ONLY_SELECT)]
+    count = connection.exec_driver_sql(_TABLES_IT_MAY_WRITE).scalar_one()
+    if count:
+        return [Finding(what, True, f"Tables that the user may write: {count:,}.", _ONLY_SELECT)]
+    return [Finding(what, True, "The user may write no table of this database.")]
 
 
 def _refuses(connection: Connection, statement: str) -> bool:

@@ -121,19 +121,52 @@ class PostgresSource(SqlSource):
 
 @contextmanager
 def postgres_database(*, encoding: str = "") -> Iterator[str]:
-    """The address of a new, empty database beside the suite's own; it is dropped afterwards."""
-    ours = settings.DATABASES["default"]
-    place = f"{ours['USER']}:{ours['PASSWORD']}@{ours['HOST'] or '127.0.0.1'}:{ours['PORT'] or 5432}"
+    """The address of a new, empty database beside the suite's own; it is dropped afterwards.
+
+    Its user is no superuser, as a ticketing system's is none.
+    """
     name = f"kore_source_{os.getpid()}{encoding.lower()}"
     template = sql.SQL(" TEMPLATE template0 LC_COLLATE 'C' LC_CTYPE 'C' ENCODING {}").format(encoding)
-    with psycopg.connect(f"postgresql://{place}/postgres", autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    with psycopg.connect(f"postgresql://{login_of_the_suite()}/postgres", autocommit=True) as connection:
         create = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+        connection.execute(drop)
         connection.execute(create + template if encoding else create)
         try:
-            yield f"postgresql://{place}/{name}"
+            with _owner(connection, name) as login:
+                yield f"postgresql://{login}/{name}"
         finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            connection.execute(drop)
+
+
+def login_of_the_suite() -> str:
+    """User, password, host and port of the suite's own database, as they stand in an address."""
+    ours = settings.DATABASES["default"]
+    return f"{ours['USER']}:{ours['PASSWORD']}@{ours['HOST'] or '127.0.0.1'}:{ours['PORT'] or 5432}"
+
+
+def is_superuser(connection: psycopg.Connection[Any]) -> bool:
+    """Whether the suite's own user may do everything on its server."""
+    return bool(
+        connection.execute("SELECT rolsuper FROM pg_roles WHERE rolname = current_user").fetchone()[0]
+    )
+
+
+@contextmanager
+def _owner(connection: psycopg.Connection[Any], name: str) -> Iterator[str]:
+    """The login of the database's owner: a plain user made for it, where the suite's own is a superuser."""
+    if not is_superuser(connection):
+        yield login_of_the_suite()
+        return
+    user = sql.Identifier(name)
+    connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(user))
+    connection.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD 'source'").format(user))
+    connection.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(user, user))
+    try:
+        yield f"{name}:source@{login_of_the_suite().rpartition('@')[2]}"
+    finally:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(user))
+        connection.execute(sql.SQL("DROP ROLE {}").format(user))
 
 
 def read_pages(

@@ -4,12 +4,19 @@ import os
 import sqlite3
 from contextlib import closing
 
+import psycopg
 import pytest
 from django.db import connection
 
 from tests.ticketing.connectors.contract import ACCOUNTS
 from tests.ticketing.connectors.silent_proxy import silent_proxy
-from tests.ticketing.connectors.sql_sources import WITH_LOOPBACK, SqliteSource, read_pages
+from tests.ticketing.connectors.sql_sources import (
+    WITH_LOOPBACK,
+    SqliteSource,
+    is_superuser,
+    login_of_the_suite,
+    read_pages,
+)
 from ticketing.connectors import KINDS
 from ticketing.connectors.base import (
     ChangedSchema,
@@ -117,6 +124,39 @@ def test_the_session_is_proven_to_onlyread_pages(source):
 
     assert findings["Read-only session"].said == "The session refuses to write."
     assert source.run("SELECT count(*) FROM customer") == [(1,)]
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize(
+    ("revoked", "said"),
+    [("TRUNCATE", "may write: 1."), ("INSERT, UPDATE, DELETE, TRUNCATE", "may write no table")],
+)
+def test_a_user_with_more_rights_than_it_needs_is_told(postgres, revoked, said):
+    postgres.run("DROP TABLE IF EXISTS locked")
+    postgres.run(f"REVOKE {revoked} ON customer FROM CURRENT_USER")
+    connector = postgres.open(writes=False)
+
+    (finding,) = [finding for finding in connector.check() if finding.what == "Least rights"]
+    connector.close()
+
+    assert finding.is_good
+    assert said in finding.said
+    assert bool(finding.advice) is ("no table" not in said)
+
+
+@pytest.mark.postgres
+def test_a_superuser_is_found_not_good(postgres):
+    address = f"postgresql://{login_of_the_suite()}/postgres"
+    with psycopg.connect(address) as admin:
+        if not is_superuser(admin):
+            pytest.skip("the suite's user is no superuser")
+    connector = postgres.open(url=address, writes=False, accounts_query="SELECT 1 AS number")
+
+    (finding,) = [finding for finding in connector.check() if finding.what == "Least rights"]
+    connector.close()
+
+    assert not finding.is_good
+    assert "SELECT" in finding.advice
 
 
 def test_the_own_database_is_recognised_by_its_fingerprint(source):
