@@ -259,6 +259,9 @@ def _standing(
         return Standing.FAILING, raised.get(PullAlarm.Kind.FAILING, latest.started_at)
     if latest and latest.state == PullRun.State.HELD:
         return Standing.HELD, latest.ended_at or latest.worked_at
+    for kind in (PullAlarm.Kind.TOO_MANY_GONE, PullAlarm.Kind.EMPTY_LIST):
+        if kind in raised:  # later pulls brought what changed, but none could mark what is gone
+            return Standing.HELD, raised[kind]
     if connection.is_paused:
         return Standing.PAUSED, None
     if PullAlarm.Kind.LATE in raised:

@@ -1,5 +1,7 @@
 """The demonstration's button: something changes at the live source, and the visitor watches it travel."""
 
+from typing import Any
+
 from django.contrib import messages
 from django.contrib.admin.views.decorators import staff_member_required
 from django.core.exceptions import PermissionDenied
@@ -7,7 +9,6 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html
 from django.views.decorators.http import require_POST
 
 from contacts.models import Mapping
@@ -29,18 +30,21 @@ def change_source(request: HttpRequest, connection_id: int) -> HttpResponse:
     if not (may_change and request.user.has_perm("ticketing.pull_sourceconnection")):
         raise PermissionDenied
     change = change_a_phone_number(now=timezone.now())
-    request_pull(connection, trigger=PullRun.Trigger.HAND, by_id=request.user.pk)
-    messages.success(request, _said(connection, change))
+    if change is None:
+        messages.warning(request, "The shop has no customers left to change.")
+    else:
+        request_pull(connection, trigger=PullRun.Trigger.HAND, by_id=request.user.pk)
+        # In the session: the page loads itself anew as the pull begins and ends, and has to go on saying it.
+        request.session["demo_change"] = _told(connection, change)
     return redirect(reverse("admin:ticketing_sourceconnection_change", args=[connection.pk]))
 
 
-def _said(connection: SourceConnection, change: Change) -> str:
+def _told(connection: SourceConnection, change: Change) -> dict[str, Any]:
     placed = Mapping.objects.filter(
         system_ref__system=connection.system, system_ref__system_ref=change.number
     ).first()
     who = f"{change.name} ({connection.system.ref_label} {change.number})"
-    said = f"At the shop, {who} has a new mobile number: {change.mobile}. A pull was asked for; see it below"
-    if placed is None:
-        return f"{said}."
-    address = reverse("contact", args=[placed.contact_id])
-    return format_html('{}, then on <a href="{}">contact {}</a>.', said, address, placed.contact_id)
+    return {
+        "said": f"At the shop, {who} has a new mobile number: {change.mobile}. A pull brings it here.",
+        "contact": placed.contact_id if placed else None,
+    }

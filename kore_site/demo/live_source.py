@@ -123,13 +123,19 @@ def is_shop(connection: SourceConnection) -> bool:
     return connection.options.get("url") == f"sqlite:///{shop_file()}" and shop_file().exists()
 
 
-def change_a_phone_number(*, now: dt.datetime) -> Change:
-    """A customer of the shop gets another mobile number, as the shop's own program would write it."""
+def change_a_phone_number(*, now: dt.datetime) -> Change | None:
+    """A customer of the shop gets another mobile number, as the shop's own program would write it.
+
+    None where somebody took all customers away.
+    """
     mobile = f"07700 9{random.randrange(100_000):05}"
     with closing(sqlite3.connect(shop_file())) as shop, shop:
-        number, forename, surname = shop.execute(
+        found = shop.execute(
             "SELECT number, forename, surname FROM customer ORDER BY random() LIMIT 1"
         ).fetchone()
+        if found is None:
+            return None
+        number, forename, surname = found
         shop.execute(
             "UPDATE customer SET mobile = ?, changed_at = ? WHERE number = ?", (mobile, _text(now), number)
         )

@@ -56,6 +56,8 @@ def test_the_button_changes_one_phone_number_and_the_pull_brings_it_into_the_his
     pull(**task["kwargs"])
     change = FieldChange.objects.exclude(field="").get()
     assert change.field == "mobile"
+    for _ in range(2):  # the page loads itself anew, and goes on saying it
+        assert change.after in client.get(answer.url).text
     assert change.system_ref.mobile == change.after
 
 
@@ -86,3 +88,14 @@ def test_the_shop_is_the_same_for_the_same_arguments(settings, tmp_path):
 
     now = timezone.now()
     assert written(now) == written(now) != written(now - dt.timedelta(days=400))
+
+
+def test_a_shop_without_customers_is_told_and_nothing_fails(client, shop):
+    somebody(client, CRM_MANAGERS, shop)
+    with closing(sqlite3.connect(shop_file())) as database, database:
+        database.execute("DELETE FROM customer")
+
+    answer = client.post(reverse("demo_change", args=[shop.pk]), follow=True)
+
+    assert "The shop has no customers left to change." in answer.text
+    assert not OrmQ.objects.exists()

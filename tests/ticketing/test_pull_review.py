@@ -11,9 +11,17 @@ from contacts.models import GoneRef, GroupDecision, RelatedName, SystemRef, Tick
 from contacts.services.systems import add_business_unit, add_ticket_system
 from tests.factories import NOW, TicketSystemFactory
 from tests.ticketing.sources import ACCOUNTS_QUERY, connect
+from ticketing.connectors.base import DataSet
 from ticketing.models import PullAlarm, PullRun, SourceConnection, WaitingRow
 from ticketing.services import pull_apply
-from ticketing.services.connections import BadConnection, Wanted, save_connection, setup_of, wanted_of
+from ticketing.services.connections import (
+    BadConnection,
+    Wanted,
+    save_connection,
+    save_mapping,
+    setup_of,
+    wanted_of,
+)
 from ticketing.services.connections import test_connection as findings_of
 from ticketing.services.pull import pull
 
@@ -251,3 +259,14 @@ def test_adding_a_connection_again_leaves_what_was_not_said(box, connection):
     kept = SourceConnection.objects.get()
     assert (kept.list_hours, kept.full_days, kept.every_minutes, kept.time_zone) == (6, 0, 15, "UTC")
     assert kept.version == 1
+
+
+def test_a_mapping_that_cannot_do_is_not_saved(connection):
+    for columns, said in (
+        ({"number": "system_ref", "a": "city", "b": "city"}, "Two columns lead to city"),
+        ({"number": "", "city": "company"}, "system_ref"),
+    ):
+        with pytest.raises(BadConnection, match=said):
+            save_mapping(connection, DataSet.ACCOUNTS, columns, by=None, now=NOW)
+
+    assert SourceConnection.objects.get().mapping == {"accounts": {"number": "system_ref"}}

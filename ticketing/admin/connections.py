@@ -188,7 +188,8 @@ class SourceConnectionAdmin(ConnectionSettings, MappingEditor, ConnectionAccess)
             "waiting_sets": waiting.order_by("data_set").values_list("data_set").annotate(Count("pk")),
             "past_alarms": connection.alarms.exclude(over_at=None).order_by("-over_at")[:ALARMS_SHOWN],
             "banners": line.alarms if line.standing is not Standing.HELD else line.other_alarms,
-            "secrets": connection.secrets.order_by("name"),
+            "secrets": _labelled(connection),
+            "held": _held_run(connection) if line.standing is Standing.HELD else None,
             "options": self.shown_options(connection),
             "mapped": [(DataSet(name), columns) for name, columns in connection.mapping.items()],
             "may_pull": self.may_pull(request, connection),
@@ -225,6 +226,19 @@ def _hint_address(request: HttpRequest, connection: SourceConnection) -> str:
     if kind is None or kind.hint_of is None:
         return ""
     return request.build_absolute_uri(reverse("source_hint", args=[connection.hook_key]))
+
+
+def _labelled(connection: SourceConnection) -> list[tuple[str, Any]]:
+    """What each secret that is set is called, and since when it is."""
+    kind = KINDS.get(connection.connector)
+    labels = {option.name: option.label for option in kind.options} if kind else {}
+    found = connection.secrets.order_by("name").values_list("name", "set_at")
+    return [(labels.get(name, name), set_at) for name, set_at in found]
+
+
+def _held_run(connection: SourceConnection) -> PullRun | None:
+    """The pull that waits for a person's word."""
+    return connection.runs.filter(state=PullRun.State.HELD).order_by("-pk").first()
 
 
 def _seen(line: ConnectionLine) -> str:

@@ -197,7 +197,8 @@ def _held(run: PullRun) -> str:
     """
     if run.state != PullRun.State.HELD:
         return ""
-    if run.connection.runs.filter(pk__gt=run.pk).exists():
-        return "superseded"
+    later = run.connection.runs.filter(pk__gt=run.pk, lists_accounts=True)
+    if later.exclude(state=PullRun.State.FAILED).exists():
+        return "superseded"  # by one that listed the accounts too; others say nothing about them
     standing = set(run.connection.alarms.filter(over_at=None).values_list("kind", flat=True))
     return "accept" if PullAlarm.Kind.TOO_MANY_GONE in standing else "mend"

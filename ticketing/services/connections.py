@@ -3,6 +3,7 @@
 import zoneinfo
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from secrets import token_urlsafe
@@ -123,8 +124,28 @@ def save_mapping(
     now: datetime,
 ) -> SourceConnection:
     """Let the data set's columns (theirs -> ours) mean this from now on. Raises as `save_connection` does."""
+    twice = [ours for ours in set(columns.values()) - {""} if list(columns.values()).count(ours) > 1]
+    if twice:
+        raise BadConnection("mapping", f"Two columns lead to {', '.join(sorted(twice))}: leave one out.")
     mapping = {**connection.mapping, data_set.value: dict(columns)}
+    if columns:
+        _require_fitting(connection, mapping, data_set, tuple(columns))
     return save_connection(connection.system, wanted_of(connection, mapping=mapping), by=by, now=now)
+
+
+def _require_fitting(
+    connection: SourceConnection,
+    mapping: Mapping[str, Mapping[str, str]],
+    data_set: DataSet,
+    columns: tuple[str, ...],
+) -> None:
+    """Raise BadConnection unless the columns lead to all that the data set needs."""
+    proposed = copy(connection)
+    proposed.mapping = mapping
+    try:
+        Lot(f"{data_set.value}.0", columns).layout(proposed)
+    except SourceError as error:
+        raise BadConnection("mapping", str(error)) from error
 
 
 @transaction.atomic

@@ -143,7 +143,7 @@ def _work(run: PullRun, *, accepts: bool, clock: Clock, sleep: Sleep) -> None:
         _timed(run, lambda: _publish(run, clock=clock), then=Phase.COMPARE, clock=clock)
     if run.phase == Phase.COMPARE and run.lists_accounts:
         _compare(run, open_source, accepts=accepts, clock=clock)
-    _end(run, PullRun.State.DONE, clock=clock)
+    _end(run, PullRun.State.DONE, clock=clock)  # and no word of what was tried again
 
 
 def _timed(run: PullRun, work: Callable[[], None], *, then: Phase, clock: Clock) -> None:

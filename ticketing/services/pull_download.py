@@ -20,6 +20,16 @@ ORDER = (DataSet.ACCOUNTS, DataSet.NAMES, DataSet.PURCHASES)
 HINTS = "hints"
 _WAITS = (1.0, 5.0, 20.0)  # seconds before trying again where nobody answered
 _LONGEST_WAIT = 120.0
+_KEPT_OF_A_PAGE = (
+    "columns",
+    "resume",
+    "counts",
+    "expected",
+    "done",
+    "worked_at",
+    "message",
+    "advice",
+)
 
 
 def download(run: PullRun, open_source: Opened, *, clock: Clock, sleep: Sleep = time.sleep) -> None:
@@ -42,7 +52,10 @@ def download(run: PullRun, open_source: Opened, *, clock: Clock, sleep: Sleep = 
             tries = 0 if run.counts.get("downloaded", 0) > before else tries
             if tries == len(_WAITS) or error.retry_after > _LONGEST_WAIT:
                 raise
-            sleep(max(_WAITS[tries], error.retry_after))
+            wait = max(_WAITS[tries], error.retry_after)
+            run.message, run.advice = f"{error} Tried again in {wait:.0f} s.", error.advice
+            run.save(update_fields=["message", "advice"])
+            sleep(wait)
             tries += 1
 
 
@@ -82,4 +95,5 @@ def _stage(run: PullRun, pages: Iterator[tuple[DataSet, Page]], *, clock: Clock)
                 run.expected = page.expected
             run.done += len(page.rows)
             run.worked_at = clock()
-            run.save(update_fields=["columns", "resume", "counts", "expected", "done", "worked_at"])
+            run.message = run.advice = ""
+            run.save(update_fields=_KEPT_OF_A_PAGE)

@@ -99,10 +99,15 @@ def test_an_empty_list_is_never_accepted(as_manager, held):
     assert as_manager.post(page(held, "accept")).status_code == 404
 
 
-def test_a_held_pull_with_a_later_one_is_superseded(as_manager, held):
+def test_a_held_pull_is_superseded_by_one_that_listed_the_accounts_and_by_no_other(as_manager, held):
     PullRunFactory(connection=held.connection)
+    connection_page = f"/admin/ticketing/sourceconnection/{held.connection.pk}/change/"
+    assert "superseded" not in as_manager.get(page(held)).text
+    assert page(held) in as_manager.get(connection_page).text
 
-    assert "superseded: another pull ran since" in as_manager.get(page(held)).text
+    PullRunFactory(connection=held.connection, lists_accounts=True)
+
+    assert "superseded: another pull listed the accounts since" in as_manager.get(page(held)).text
     assert as_manager.post(page(held, "accept")).status_code == 404
 
 
