@@ -52,7 +52,7 @@ _KEYS = {
 }
 _SQLITE_NUMBERS = 2**63  # and beyond there are only texts
 _PLAIN = {str, int, float, Decimal, date, datetime}  # types of keys
-_TRUE = ("1", "true", "t", "yes", "y")
+_NO = ("", "0", "false", "f", "no", "n")  # as the staging area tells related names by it
 
 
 class SqlDatabase:
@@ -286,8 +286,8 @@ class SqlDatabase:
             ]
         if not rows:
             return None
-        primary = self._setup.columns.get(DataSet.ACCOUNTS, {}).get(PRIMARY_NAME, "")
-        row = next((row for row in rows if row.get(primary, "").lower() in _TRUE), rows[0])
+        primary = self._setup.columns.get(DataSet.ACCOUNTS, {}).get(PRIMARY_NAME, PRIMARY_NAME)
+        row = next((row for row in rows if row.get(primary, "").strip().lower() not in _NO), rows[0])
         return Account(row, self._version(row))
 
     def _version(self, row: Mapping[str, str]) -> str:

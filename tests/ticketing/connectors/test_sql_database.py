@@ -60,7 +60,7 @@ def test_a_value_that_cannot_be_read_is_not_repeated_in_the_error(source):
     assert "secret-person" not in f"{error.value}{error.value.advice}"
 
 
-def test_rows_of_the_key_that_a_page_ends_in_are_allread_pages(source, monkeypatch):
+def test_rows_of_the_key_that_a_page_ends_in_are_all_read(source, monkeypatch):
     monkeypatch.setattr("ticketing.connectors.sql_database.ROWS_A_PAGE", 3)
     for number in range(1, 6):
         source.put(f"A{number}", "x")
@@ -309,15 +309,17 @@ def test_names_and_purchases_have_queries_and_keys_of_their_own(source):
     assert [page.rows for page in read_pages(source, data_set=DataSet.NAMES, **options)] == [[("A1", "Ann")]]
 
 
-def test_of_several_people_the_primary_one_isread_pages(source):
+@pytest.mark.parametrize("says", ["Y", "1 ", "main"])
+@pytest.mark.parametrize("column", ["lead", PRIMARY_NAME])
+def test_of_several_people_the_primary_one_is_read(source, says, column):
     source.put("A1", "x")
     query = (
-        "SELECT number AS system_ref, n AS person, CASE n WHEN 2 THEN 'Y' ELSE 'N' END AS lead "
+        f"SELECT number AS system_ref, n AS person, CASE n WHEN 2 THEN '{says}' ELSE 'N' END AS {column} "
         "FROM customer, (SELECT 1 AS n UNION SELECT 2 UNION SELECT 3) s"
     )
     setup = Setup(
         {"url": source.url, "accounts_query": query},
-        columns={ACCOUNTS: {PRIMARY_NAME: "lead"}},
+        columns={ACCOUNTS: {PRIMARY_NAME: "lead"} if column == "lead" else {}},
         safety=source.safety(),
     )
     connector = KINDS["sql_database"].open(setup)
@@ -360,7 +362,7 @@ def test_a_download_sees_one_state_of_the_source(postgres, monkeypatch):
     assert set(read.values()) == {"before"}
 
 
-def test_a_resume_remembers_how_many_rows_wereread_pages(source, monkeypatch):
+def test_a_resume_remembers_how_many_rows_were_read(source, monkeypatch):
     monkeypatch.setattr("ticketing.connectors.sql_database.ROWS_A_PAGE", 2)
     for number in range(6):
         source.put(f"A{number}", "x")

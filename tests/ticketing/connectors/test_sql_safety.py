@@ -115,7 +115,7 @@ def test_a_server_that_falls_silent_in_the_middle_of_an_answer_is_unreachable(po
     assert "accounts query" in str(error.value)
 
 
-def test_the_session_is_proven_to_onlyread_pages(source):
+def test_the_session_is_proven_to_only_read(source):
     source.put("A1", "x")
     connector = source.open()
 
