@@ -76,6 +76,7 @@ class SqlDatabase:
         self._fingerprint = ""
         self._columns: dict[DataSet, tuple[str, ...]] = {}
         self._open: set[Connection] = set()
+        self._results: set[Any] = set()
         self._engine = open_engine(self._url, setup, accept=self._accept)
         update = _optional(one_update, options, "write_statement", self.dialect)
         self._writer = Writer(update, setup, read=self._account, accept=self._accept_writer)
@@ -160,6 +161,8 @@ class SqlDatabase:
         return self._writer.write(number, values, version=version)
 
     def close(self) -> None:
+        for result in list(self._results):  # a page may be under way: its cursor goes before its connection
+            _quietly(result.close)
         for connection in list(self._open):
             _quietly(connection.close)
         _quietly(self._engine.dispose)
@@ -229,6 +232,7 @@ class SqlDatabase:
                     advice="Only its user and its password may differ.",
                 )
 
+    @contextmanager
     def _run(
         self,
         connection: Connection,
@@ -238,7 +242,7 @@ class SqlDatabase:
         since: str = "",
         overlap: int = 0,
         **bound: object,
-    ) -> Any:
+    ) -> Iterator[Any]:
         """Stream a query; `bound` are parameters whose type their column decides, None if not in it."""
         parameters = [
             bindparam(name, value, type_=NullType()) for name, value in bound.items() if value is not None
@@ -246,9 +250,15 @@ class SqlDatabase:
         if "since" in query.parameters:
             start = window(since, overlap=overlap, dialect=self.dialect, time_zone=self._setup.time_zone)
             parameters.append(bindparam("since", start.value, type_=start.type))
-        return connection.execute(
+        result = connection.execute(
             text(sql).bindparams(*parameters), execution_options={"yield_per": ROWS_A_PAGE}
         )
+        self._results.add(result)
+        try:
+            yield result
+        finally:
+            self._results.discard(result)
+            result.close()
 
     def _portions(self, result: Any, query: Statement, rows: int) -> Iterator[Sequence[Any]]:
         return portions(result, rows=rows, most_bytes=self._setup.safety.most_bytes, label=query.label)
