@@ -40,6 +40,7 @@ from ticketing.connectors.sql_text import Statement, one_select, one_update
 from ticketing.connectors.sql_writing import Writer
 
 MOST_PEOPLE = 1000  # rows of one account that are looked through for its primary customer
+_UPDATED = "updated_at"  # our field
 _LABELS = {
     DataSet.ACCOUNTS: "accounts query",
     DataSet.NAMES: "names query",
@@ -109,10 +110,11 @@ class SqlDatabase:
             key = self.key(connection, data_set)
             if not since and not resume:  # a scan more is little beside a load of everything
                 place["expected"] = self._count(connection, query)
+            order = self._order(data_set, key)
             with self._run(
                 connection,
                 query,
-                f"SELECT * FROM ({query.text}\n) q{self._behind(key, place)} ORDER BY {self._quoted(key)}",
+                f"SELECT * FROM ({query.text}\n) q{self._behind(key, place)} ORDER BY {order}",
                 since=since,
                 overlap=overlap,
                 after=place.get("after"),
@@ -276,6 +278,14 @@ class SqlDatabase:
         """The condition that resumes: rows of the last key come again, those without one too."""
         quoted = self._quoted(key)
         return f" WHERE {quoted} >= :after OR {quoted} IS NULL" if place.get("after") is not None else ""
+
+    def _order(self, data_set: DataSet, key: str) -> str:
+        """By the key, and of rows with one key the newest last, where the query says which that is."""
+        newest = self._setup.columns.get(data_set, {}).get(_UPDATED, _UPDATED)
+        if newest == key or self._columns[data_set].count(newest) != 1:
+            return self._quoted(key)
+        moment = self._quoted(newest)  # those without one first, which databases disagree on
+        return f"{self._quoted(key)}, CASE WHEN {moment} IS NULL THEN 0 ELSE 1 END, {moment}"
 
     def _account(self, connection: Connection, number: str) -> Account | None:
         """The account's row; of several people's, that of its primary customer."""

@@ -9,7 +9,9 @@ from tests.ticketing.connectors.sql_sources import (
     SqliteSource,
     read_pages,
 )
+from ticketing.connectors import KINDS
 from ticketing.connectors.base import (
+    Setup,
     TooMuch,
     Unreachable,
 )
@@ -30,6 +32,27 @@ def test_rows_of_the_key_that_a_page_ends_in_are_all_read(source, monkeypatch):
         before = {(row[0], row[2]) for one in pages[: pages.index(page) + 1] for row in one.rows}
         assert before | {(row[0], row[2]) for one in rest for row in one.rows} == everything
         connector.close()
+
+
+@pytest.mark.parametrize(
+    ("column", "names"), [("updated_at", {}), ("changed_at", {"updated_at": "changed_at"})]
+)
+def test_of_rows_with_one_key_the_newest_comes_last(source, column, names):
+    query = (
+        f"SELECT 'A1' AS number, 'new' AS email, '2026-02-01' AS {column} "
+        "UNION ALL SELECT 'A1', 'old', '2026-01-01' UNION ALL SELECT 'A1', 'undated', NULL"
+    )
+    setup = Setup(
+        {"url": source.url, "accounts_query": query},
+        columns={ACCOUNTS: {"system_ref": "number"} | names},
+        safety=source.safety(),
+    )
+    connector = KINDS["sql_database"].open(setup)
+
+    (page,) = connector.changed(ACCOUNTS, since="", resume="", overlap=0)
+    connector.close()
+
+    assert [row[1] for row in page.rows] == ["undated", "old", "new"]
 
 
 def test_rows_without_a_key_are_not_lost_on_resuming(source, monkeypatch):
