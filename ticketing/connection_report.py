@@ -61,6 +61,7 @@ COUNTS = {
     "changed": "changed",
     "unchanged": "unchanged",
     "rejected": "rejected",
+    "still": "still rejected",
     "held": "held back",
     "missing": "gone at source",
     "merged": "merged at source",

@@ -129,7 +129,9 @@ def test_a_row_that_cannot_be_taken_waits_with_its_reason_and_goes_in_once_mende
     assert counts(run) == {"downloaded": 2, "created": 1, "rejected": 1}
     waiting = WaitingRow.objects.get()
     assert (waiting.key, waiting.column, waiting.row["number"]) == ("1", "email", "1")
-    assert counts(pulled(connection))["downloaded"] == 2  # the overlap; it is not told as rejected anew
+    assert counts(pulled(connection)) == {"downloaded": 2, "rejected": 1, "unchanged": 1}  # the overlap
+    box.run("UPDATE customers SET changed_at = '2001-01-01 00:00:00'")
+    assert counts(pulled(connection)) == {"still": 1}
 
     box.customer("1", email="ann@example.org")
     pulled(connection)

@@ -13,7 +13,7 @@ from django.db import transaction
 from contacts.exclusive import exclusive
 from contacts.models import SystemRef
 from contacts.search_index import index_arrivals
-from ticketing.connectors.base import Connector, SourceError, Unreachable
+from ticketing.connectors.base import Connector, DataSet, SourceError, Unreachable
 from ticketing.models import PullRun, SourceConnection, SourceHint
 from ticketing.services.connections import check_may_change, kind_named, setup_of
 from ticketing.services.pull_alarms import look_at, tell_alarms
@@ -179,7 +179,7 @@ def _move_cursors(run: PullRun) -> None:
     connection.cursors = {**connection.cursors, **run.cursors}
     run.lag_seconds = (run.worked_at - (connection.fresh_as_of or run.started_at)).total_seconds()
     connection.fresh_as_of = run.started_at
-    if run.is_full or not run.since:
+    if run.is_full or not run.since.keys() & set(DataSet):
         connection.last_full_at = run.started_at
         connection.last_listed_at = connection.last_listed_at or run.started_at
     connection.save(update_fields=["cursors", "fresh_as_of", "last_full_at", "last_listed_at"])

@@ -19,6 +19,7 @@ from ticketing.services.pull_download import Clock
 from ticketing.services.staging import Lot, StagedTable, StagingArea
 
 NO_NAME = ""  # of the cells of a waiting row that are beyond its columns
+AGAIN = "again"  # in a run's `since`: the last staged row that it downloaded itself
 _MOST_TRIED_AGAIN = 10_000
 
 
@@ -42,7 +43,12 @@ def options_of(run: PullRun, lot: Lot) -> ImportOptions:
 
 @transaction.atomic
 def _stage_waiting(run: PullRun, area: StagingArea) -> None:
-    """Rows that could not be taken before are tried again, unless the source sent them anew."""
+    """Rows that could not be taken before are tried again, unless the source sent them anew.
+
+    They come behind all that was downloaded, which is how they are told apart when they are refused again.
+    """
+    if AGAIN not in run.since:
+        run.since = {**run.since, AGAIN: area.last_number()}
     for data_set in DataSet:
         waiting = WaitingRow.objects.filter(connection=run.connection, data_set=data_set.value)
         # A row with more cells than columns is shifted somewhere: only the source can send it right.
@@ -53,7 +59,7 @@ def _stage_waiting(run: PullRun, area: StagingArea) -> None:
         for columns, rows in _by_columns(list(again.values_list("row", flat=True)[:_MOST_TRIED_AGAIN])):
             with suppress(ChangedSchema):  # of rows from before the columns changed: they go on waiting
                 area.add(data_set, Page(columns, rows, resume=""))
-    run.save(update_fields=["columns"])
+    run.save(update_fields=["columns", "since"])
 
 
 def _by_columns(rows: list[dict[str, str]]) -> Iterator[tuple[tuple[str, ...], list[tuple[str, ...]]]]:

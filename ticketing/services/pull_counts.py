@@ -1,19 +1,6 @@
-"""The counts of a run, by name, and the words for them."""
+"""The counts of a run, by name."""
 
 from ticketing.models import PullRun
-
-COUNTS = (
-    "downloaded",
-    "created",
-    "changed",
-    "unchanged",
-    "rejected",
-    "held",
-    "missing",
-    "merged",
-    "erased",
-    "back",
-)
 
 
 def add_counts(run: PullRun, **more: int) -> None:

@@ -12,7 +12,7 @@ from contacts.services.import_chunks import Chunk, ImportFile, printable
 from contacts.services.imports import admit_chunk, read_table, reason_of
 from ticketing.connectors.base import DataSet
 from ticketing.models import PullRun, WaitingRow
-from ticketing.services.pull_apply import NO_NAME, bring_back, gone_refs, options_of
+from ticketing.services.pull_apply import AGAIN, NO_NAME, bring_back, gone_refs, options_of
 from ticketing.services.pull_counts import add_counts
 from ticketing.services.pull_download import Clock
 from ticketing.services.staging import Lot, StagingArea
@@ -74,7 +74,7 @@ def _publish_chunk(taking: _Taking, chunk: Chunk) -> None:
         way_in=Origin.PULL,
     )
     keys = {line: taking.key_of(cells) for line, cells in chunk.cells.items()}
-    fresh = _let_wait(run, lot, chunk, written.refusals, keys)
+    _let_wait(run, lot, chunk, written.refusals, keys)
     _wait_no_more(run, lot, keys, refused={refusal.line for refusal in written.refusals})
     if taking.may_be_gone:
         add_counts(run, back=bring_back(run, list(keys.values())))
@@ -82,7 +82,14 @@ def _publish_chunk(taking: _Taking, chunk: Chunk) -> None:
         taking.area.drop_up_to(lot, max(keys))
     else:
         taking.area.drop(list(keys))
-    add_counts(run, **{**written.counts, "rejected": fresh[False], "held": fresh[True]})
+    add_counts(run, **{**written.counts, **_refused(run, written.refusals)})
+
+
+def _refused(run: PullRun, refusals: Sequence[Refusal]) -> dict[str, int]:
+    """How many rows were refused of those that came, and of those of earlier pulls that were tried again."""
+    last = run.since.get(AGAIN, 0)
+    came = [refusal.is_held for refusal in refusals if refusal.line <= last]
+    return {"rejected": came.count(False), "held": came.count(True), "still": len(refusals) - len(came)}
 
 
 def _let_wait(
@@ -91,12 +98,9 @@ def _let_wait(
     chunk: Chunk,
     refusals: Sequence[Refusal],
     keys: Mapping[int, str],
-) -> dict[bool, int]:
-    """Keep the refused rows; returns how many were refused for the first time, by whether they are held."""
+) -> None:
+    """Keep the refused rows, each once by its key."""
     rows = {keys[refusal.line]: _waiting(run, lot, chunk, refusal, keys) for refusal in refusals}
-    standing = (
-        set(_waiting_of(run, lot).filter(key__in=rows).values_list("key", flat=True)) if rows else set()
-    )
     WaitingRow.objects.bulk_create(
         rows.values(),
         update_conflicts=True,
@@ -104,8 +108,6 @@ def _let_wait(
         update_fields=["row", "column", "value", "reason", "is_held", "tried_at"],
         batch_size=500,
     )
-    fresh = [row.is_held for key, row in rows.items() if key not in standing]
-    return {True: sum(fresh), False: len(fresh) - sum(fresh)}
 
 
 def _waiting(run: PullRun, lot: Lot, chunk: Chunk, refusal: Refusal, keys: Mapping[int, str]) -> WaitingRow:

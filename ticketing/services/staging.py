@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from django.db import connection
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Max, Q, QuerySet
 
 from contacts.bulk import insert_rows
 from contacts.cleaning import Unreadable, tidy
@@ -166,6 +166,10 @@ class StagingArea:
     def table(self, lot: Lot) -> "StagedTable":
         """The lot's rows that are still to be taken, as a table."""
         return StagedTable(self._run, lot, lot.header(self._connection))
+
+    def last_number(self) -> int:
+        """The number of the row staged last; 0 when there is none."""
+        return StagedRow.objects.filter(run=self._run).aggregate(last=Max("pk"))["last"] or 0
 
     def rows_left(self) -> int:
         """How many rows are staged."""

@@ -18,7 +18,7 @@ from ticketing.services.pull import pull
 logger = logging.getLogger(__name__)
 
 _SHOWN = ("downloaded", "created", "changed", "unchanged", "rejected", "missing")
-_MORE = ("held", "merged", "erased", "back")
+_MORE = ("still", "held", "merged", "erased", "back")
 _REASONS_SHOWN = 10
 
 
