@@ -230,13 +230,17 @@ def test_no_password_stays_in_the_options_however_it_is_written(password):
         ("every_minutes", 0),
         ("date_format", "garbage"),
         ("options", {"url": "postgresql://reader@db.example.org/t?password=x", "accounts_query": "SELECT 1"}),
+        ("options", {"url": "garbage", "accounts_query": "SELECT 1"}),
+        ("options", {"url": "sqlite:////a.db", "accounts_query": "DROP TABLE customers"}),
+        ("options", {"url": "sqlite:////a.db", "accounts_query": "SELECT 1; SELECT 2"}),
+        ("options", {"url": "sqlite:////a.db", "accounts_query": "SELECT :name"}),
     ],
 )
 def test_settings_that_cannot_be_are_refused_by_name(connection, setting, value):
     with pytest.raises(BadConnection) as refusal:
         save_connection(connection.system, wanted_of(connection, **{setting: value}), by=None, now=NOW)
 
-    assert refusal.value.field in (setting, "url")
+    assert refusal.value.field in (setting, "url", "accounts_query")
 
 
 def test_hand_entry_cannot_be_pulled():

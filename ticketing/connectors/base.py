@@ -215,7 +215,11 @@ class Connector(Protocol):
 
 @dataclass(frozen=True)
 class Option:
-    """Something to fill in for a connector; a secret is stored encrypted and never shown again."""
+    """Something to fill in for a connector; a secret is stored encrypted and never shown again.
+
+    `check` looks at what was filled in, beside all options, without asking the source: it raises a
+    SourceError for what can never be.
+    """
 
     name: str
     label: str
@@ -224,6 +228,7 @@ class Option:
     is_secret: bool = False
     is_long: bool = False
     default: str = ""
+    check: Callable[[str, Mapping[str, str]], object] | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,29 @@
 """What is to be filled in for a connection to a database."""
 
-from ticketing.connectors.base import Option
+from collections.abc import Callable, Mapping
+
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from ticketing.connectors.base import NotAllowed, Option
+from ticketing.connectors.sql_text import one_select, one_update
+
+
+def _dialect(options: Mapping[str, str]) -> str:
+    try:
+        url = options.get("url", "").strip().replace("postgres://", "postgresql://", 1)
+        return make_url(url).get_backend_name()
+    except (ArgumentError, ValueError):
+        raise NotAllowed("This is no address of a database.") from None
+
+
+def _select(label: str) -> Callable[[str, Mapping[str, str]], object]:
+    return lambda text, options: one_select(text, label, dialect=_dialect(options))
+
+
+def _update(text: str, options: Mapping[str, str]) -> object:
+    return one_update(text, "write statement", dialect=_dialect(options))
+
 
 OPTIONS = (
     Option(
@@ -9,6 +32,7 @@ OPTIONS = (
         "postgresql://user@host:5432/database, sqlite:////folder/file, or that of MySQL, MariaDB, SQL Server "
         "or Oracle. The user needs no right but to read.",
         is_required=True,
+        check=lambda _text, options: _dialect(options),
     ),
     Option("password", "Password", "Of the user in the address.", is_secret=True),
     Option(
@@ -17,17 +41,29 @@ OPTIONS = (
         "SELECT … WHERE updated_at >= :since. One row for each account, or for each person of an account.",
         is_required=True,
         is_long=True,
+        check=_select("accounts query"),
     ),
     Option(
-        "names_query", "Names query", "The related names of accounts, where they stand apart.", is_long=True
+        "names_query",
+        "Names query",
+        "The related names of accounts, where they stand apart.",
+        is_long=True,
+        check=_select("names query"),
     ),
-    Option("purchases_query", "Purchases query", "One row for each purchase, behind :since.", is_long=True),
+    Option(
+        "purchases_query",
+        "Purchases query",
+        "One row for each purchase, behind :since.",
+        is_long=True,
+        check=_select("purchases query"),
+    ),
     Option(
         "numbers_query",
         "Numbers query",
         "Every account number there is, and in a second column the one it was merged into. "
         "Without it, the accounts query is asked from the beginning of time.",
         is_long=True,
+        check=_select("numbers query"),
     ),
     Option(
         "key_column",
@@ -45,6 +81,7 @@ OPTIONS = (
         "UPDATE … SET email = :email … WHERE id = :system_ref. Parameters are our names of fields, "
         ":system_ref and :version; a blank is NULL.",
         is_long=True,
+        check=_update,
     ),
     Option(
         "write_url",

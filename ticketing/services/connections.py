@@ -285,6 +285,11 @@ def _check(
     for option in kind.options:
         if option.is_required and option.name not in (has_secrets if option.is_secret else options):
             raise BadConnection(option.name, f"{option.label} is missing.")
+        if option.check is not None and option.name in options:
+            try:
+                option.check(options[option.name], options)
+            except SourceError as error:
+                raise BadConnection(option.name, f"{error} {error.advice}".strip()) from error
     _check_settings(wanted)
 
 
