@@ -11,6 +11,7 @@ from django_q.models import OrmQ
 
 from contacts.models import FieldChange, SystemRef
 from contacts.permissions import SystemRight, grant
+from contacts.services.regroup import regroup
 from kore_site.demo import load
 from kore_site.demo.files import write_files
 from kore_site.demo.live_source import allow_shop, connect_shop, shop_file
@@ -58,6 +59,13 @@ def test_the_button_changes_one_phone_number_and_the_pull_brings_it_into_the_his
     assert change.field == "mobile"
     for _ in range(2):  # the page loads itself anew, and goes on saying it
         assert change.after in client.get(answer.url).text
+    # Nobody has grouped yet, so there is no contact to lead to; grouped, its history is one link away.
+    regroup(now=timezone.now())
+    client.post(reverse("demo_change", args=[shop.pk]))
+    contact = client.session["demo_change"]["contact"]
+    history = f"/admin/contacts/contact/{contact}/change/?panel=history"
+    assert history in client.get(answer.url).text
+    assert client.get(history).status_code == 200
     assert change.system_ref.mobile == change.after
 
 

@@ -57,7 +57,7 @@ class Lot:
 
     @property
     def number(self) -> int:
-        """The how manieth lot of these: later ones hold newer rows."""
+        """Its place among the lots that came as the same: later ones hold newer rows."""
         return int(self.name.partition(".")[2])
 
     @property
