@@ -18,6 +18,8 @@ _SEE_PEOPLE = (
     "contacts.view_ticketsystem",
     "contacts.view_businessunit",
     "ticketing.view_purchase",
+    "ticketing.view_writeback",
+    "contacts.view_heldvalue",
 )
 _EDIT_PEOPLE = ("contacts.add_contact", "contacts.change_contact", "contacts.change_systemref")
 _BRING_IN = ("contacts.add_systemref", "contacts.add_job", "contacts.view_job", "ticketing.add_purchase")
@@ -37,6 +39,14 @@ _STEER = (
     "contacts.add_primaryrulelist",
     "sync.add_nightrun",
     "sync.release_nightrun",
+)
+
+# Who sees and changes which system, by "Ticket System User Permission" (R-MDB-18, 19).
+_DECIDE_RIGHTS = (
+    "contacts.view_rightsrecord",
+    "contacts.view_refusedattempt",
+    "contacts.grant_rights",
+    "contacts.view_as_user",
 )
 
 # Pulls by schedule and by hand, and what the columns of a source mean.
@@ -61,11 +71,20 @@ ROLES: Mapping[str, Sequence[str]] = {
         *_BRING_IN,
         *_SEE_NIGHTS,
         *_STEER,
+        *_DECIDE_RIGHTS,
         *_STEER_PULLS,
         *_CONNECT,
         *_WATCH_THE_CLUSTER,
     ),
-    CRM_MANAGERS: (*_SEE_PEOPLE, *_EDIT_PEOPLE, *_BRING_IN, *_SEE_NIGHTS, *_STEER, *_STEER_PULLS),
+    CRM_MANAGERS: (
+        *_SEE_PEOPLE,
+        *_EDIT_PEOPLE,
+        *_BRING_IN,
+        *_SEE_NIGHTS,
+        *_STEER,
+        *_DECIDE_RIGHTS,
+        *_STEER_PULLS,
+    ),
     SALES_REPS: (*_SEE_PEOPLE, *_EDIT_PEOPLE),
     DATA_PROTECTION_OFFICERS: (*_SEE_PEOPLE, *_EDIT_PEOPLE, "contacts.view_ruleset"),
 }

@@ -24,6 +24,8 @@ PER_SYSTEM_FIELDS = {"system", "system_ref"}
 READ_THROUGH_REFS = {"Mapping", "Move", "GoldenPin", "Link", "GroupDecision", "RejectedRow"}
 # What grouping keeps for itself; no screen shows it.
 READ_THROUGH_REFS |= {"GroupedRef", "PendingRef"}
+# The audit trail of rights: no row of a person, and read by those who decide about rights on every system.
+READ_THROUGH_REFS |= {"RightsRecord"}
 
 
 def _floor(app_label: str) -> int:

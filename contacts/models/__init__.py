@@ -2,11 +2,13 @@
 
 from contacts.models.business_unit import BusinessUnit
 from contacts.models.contact import Contact, GroupAlias
+from contacts.models.crm_details import CrmDetails
 from contacts.models.golden_pin import GoldenPin
 from contacts.models.gone_ref import GoneRef
 from contacts.models.group_decision import GroupDecision
 from contacts.models.grouping_run import GroupingRun
 from contacts.models.grouping_state import AppliedDecision, GroupedRef, PendingRef
+from contacts.models.held_value import HeldValue
 from contacts.models.history import FieldChange
 from contacts.models.job import Job, RejectedRow
 from contacts.models.kept_figures import KeptFigures
@@ -18,6 +20,7 @@ from contacts.models.person_details import PersonDetails
 from contacts.models.primary_rule import PrimaryRule, PrimaryRuleList, PrimaryRuleSystem, PrimaryRun
 from contacts.models.queue_object import QueueObject
 from contacts.models.related_name import RelatedName, RelatedNamePrint
+from contacts.models.rights_log import RefusedAttempt, RightsRecord
 from contacts.models.row_print import RowPrint, SystemRefPrint
 from contacts.models.rule_set import RuleSet, RuleTrial
 from contacts.models.system_ref import SystemRef
@@ -32,6 +35,7 @@ __all__ = [
     "BadKey",
     "BusinessUnit",
     "Contact",
+    "CrmDetails",
     "FieldChange",
     "GoldenPin",
     "GoneRef",
@@ -39,6 +43,7 @@ __all__ = [
     "GroupDecision",
     "GroupedRef",
     "GroupingRun",
+    "HeldValue",
     "Job",
     "KeptFigures",
     "Link",
@@ -54,9 +59,11 @@ __all__ = [
     "PrimaryRuleSystem",
     "PrimaryRun",
     "QueueObject",
+    "RefusedAttempt",
     "RejectedRow",
     "RelatedName",
     "RelatedNamePrint",
+    "RightsRecord",
     "RowPrint",
     "RuleSet",
     "RuleTrial",

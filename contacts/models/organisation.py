@@ -52,6 +52,19 @@ class Organisation(models.Model):
         validators=[MinValueValidator(2)],
         help_text="A night stops before it makes a Contact of more System Refs than this.",
     )
+    locks_crm_fields = models.BooleanField(
+        "lock CRM fields",
+        default=True,
+        help_text="While any system is isolated, a contact's CRM fields can only be read, and changes go "
+        "through the TDM. Off: whoever may change a contact may edit them.",
+    )
+    smallest_cell = models.PositiveSmallIntegerField(
+        "smallest figure of systems out of sight",
+        default=0,
+        validators=[MaxValueValidator(1000)],
+        help_text="Reports withhold what fewer people or purchases of systems that the reader may not see "
+        "add to a total, and print “<5” for 5. 0: every total is told.",
+    )
     is_crm_connected = models.BooleanField(default=False, editable=False)
 
     class Meta:

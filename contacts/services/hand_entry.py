@@ -1,8 +1,7 @@
 """Enters a contact by hand: a System Ref in the unit's hand system, placed at once."""
 
-import zoneinfo
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.contrib.auth.models import User
@@ -11,13 +10,11 @@ from django.db.models.functions import Upper
 
 from contacts import guards
 from contacts.bulk import reserve_ids
-from contacts.cleaning import Reading, Unreadable, tidy
 from contacts.models import (
     BusinessUnit,
     Contact,
     FieldChange,
     Move,
-    Organisation,
     SystemRef,
     TicketSystem,
 )
@@ -25,9 +22,9 @@ from contacts.models import Mapping as Placement
 from contacts.models.history import Origin
 from contacts.models.person_details import DETAIL_FIELDS
 from contacts.permissions import SystemRight, holds
-from contacts.resources import SystemRefResource
 from contacts.services.arrivals import Arrival, take_turns
 from contacts.services.golden import refresh_golden
+from contacts.services.typed_values import Wrong, read_typed
 
 _NAMED_IN_NOTICE = 3
 _IDENTIFYING = ("first_name", "last_name", "email", "phone", "mobile", "company")
@@ -124,18 +121,11 @@ def _hand_system(unit: BusinessUnit, *, by: User) -> TicketSystem:
 
 def _cleaned(values: Mapping[str, Any], *, now: datetime) -> dict[str, Any]:
     """The details as an import would store them."""
-    zone = zoneinfo.ZoneInfo(Organisation.load().time_zone)
-    reading = Reading(zone=zone, today=now.astimezone(zone).date())
-    columns = {column.name: column for column in SystemRefResource.columns()}
-    details: dict[str, Any] = {}
-    for name in DETAIL_FIELDS:
-        given = values.get(name)
-        try:
-            text = tidy(given.isoformat() if isinstance(given, date) else str(given or ""))
-            details[name] = columns[name].value_of(text, reading)
-        except Unreadable as why:
-            raise CannotEnter(str(why), field=name) from None
-    return details
+    try:
+        return read_typed(values, DETAIL_FIELDS, now=now)
+    except Wrong as wrong:
+        field, reason = next(iter(wrong.errors.items()))
+        raise CannotEnter(reason, field=field) from None
 
 
 def _ask_guards(arrival: Arrival, system: TicketSystem) -> None:

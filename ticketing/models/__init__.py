@@ -4,6 +4,7 @@ from ticketing.models.connection import SourceConnection, SourceHint, SourceSecr
 from ticketing.models.pull_run import PullAlarm, PullRun, StagedRow, WaitingRow
 from ticketing.models.purchase import Purchase
 from ticketing.models.purchase_print import PurchasePrint
+from ticketing.models.write_back import WriteBack
 
 __all__ = [
     "PullAlarm",
@@ -15,4 +16,5 @@ __all__ = [
     "SourceSecret",
     "StagedRow",
     "WaitingRow",
+    "WriteBack",
 ]

@@ -1,0 +1,187 @@
+"""Corrects a System Ref by hand: history, golden values and what holds against its source, all in one."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from contacts import guards
+from contacts.models import FieldChange, HeldValue, Organisation, SystemRef, TicketSystem
+from contacts.models import Mapping as Placement
+from contacts.models.history import Origin
+from contacts.models.person_details import DETAIL_FIELDS
+from contacts.permissions import SystemRight, holds
+from contacts.services.arrivals import Arrival, as_text
+from contacts.services.changes import record_changes
+from contacts.services.golden import refresh_golden
+from contacts.services.typed_values import Wrong, check_phones, read_typed, typed_text
+
+_NOBODY = Arrival(0, "")
+
+
+class CannotCorrect(Exception):
+    """Says, for the person at the screen, why nothing was changed."""
+
+
+class MayNotCorrect(CannotCorrect):
+    """The user lacks the right to change records of the ref's system."""
+
+
+class Overtaken(CannotCorrect):
+    """Somebody changed the same fields since the page was shown; `theirs` by field is what stands now."""
+
+    def __init__(self, theirs: Mapping[str, str]) -> None:
+        super().__init__("Somebody changed this account while you were at it: choose between both values.")
+        self.theirs = dict(theirs)
+
+
+@dataclass(frozen=True)
+class Correction:
+    """What was changed: by field, as history writes values, what stood before and what stands now."""
+
+    ref: SystemRef
+    before: Mapping[str, str]
+    after: Mapping[str, str]
+
+
+@transaction.atomic
+def correct(
+    ref: SystemRef, values: Mapping[str, Any], *, seen: Mapping[str, str] | None, by: User, now: datetime
+) -> Correction:
+    """Let these detail fields of the ref be what a person says; the others stay.
+
+    `seen`: by field what the person's page showed, as history writes it. A field that they left as they saw
+    it is not touched; one that somebody else changed meanwhile raises Overtaken, nothing being written. None:
+    the values are meant whatever stands. Raises MayNotCorrect, CannotCorrect for a ref that is gone at its
+    source or a guard that objects, and Wrong by field. Doing it again changes nothing. Of two callers the
+    second waits for the ref's row and meets what the first wrote.
+    """
+    stands = _locked(ref)
+    if not holds(by, SystemRight.CHANGE, stands.system):
+        raise MayNotCorrect(f"You may not change accounts of {stands.system.code}.")
+    if stands.why_unchangeable:
+        raise CannotCorrect(stands.why_unchangeable)
+    meant = _meant(values, seen)
+    details = read_typed(values, meant, now=now)
+    check_phones(details, country=details.get("country") or stands.country or _default_country())
+    changed = _changed(stands, details, seen)
+    if changed:
+        _ask_guards(stands, changed)
+        _hold(stands, changed, by=by, now=now)
+    return _written(stands, changed, origin=Origin.HAND, by=by, now=now)
+
+
+@transaction.atomic
+def return_to_source(
+    ref: SystemRef, theirs: Mapping[str, str], *, instead_of: Mapping[str, str], now: datetime
+) -> Correction:
+    """Let fields be what the source says again, where they still are what a person wrote.
+
+    Both by field and as history writes values; `theirs` must be readable, else Wrong. The hand edits hold no
+    more. Safe under two callers and twice, as `correct`.
+    """
+    stands = _locked(ref)
+    standing = [name for name in theirs if as_text(getattr(stands, name)) == instead_of.get(name)]
+    details = read_typed(theirs, standing, now=now)
+    HeldValue.objects.filter(system_ref=stands, field__in=standing).delete()
+    changed = {name: value for name, value in details.items() if value != getattr(stands, name)}
+    return _written(stands, changed, origin=Origin.PULL, by=None, now=now)
+
+
+def _locked(ref: SystemRef) -> SystemRef:
+    refs = SystemRef.objects.select_for_update(of=("self",)).select_related("system__business_unit")
+    return refs.get(pk=ref.pk)
+
+
+def _default_country() -> str:
+    return Organisation.load().default_country
+
+
+def _meant(values: Mapping[str, Any], seen: Mapping[str, str] | None) -> list[str]:
+    """The detail fields among the values that the person really wrote something into."""
+    given = [name for name in DETAIL_FIELDS if name in values]
+    if seen is None:
+        return given
+    return [name for name in given if name not in seen or typed_text(values[name]) != seen[name]]
+
+
+def _changed(stands: SystemRef, details: Mapping[str, Any], seen: Mapping[str, str] | None) -> dict[str, Any]:
+    """The fields that become something else. Raises Overtaken."""
+    changed = {name: value for name, value in details.items() if value != getattr(stands, name)}
+    now_there = {name: as_text(getattr(stands, name)) for name in changed}
+    theirs = {name: text for name, text in now_there.items() if seen and seen.get(name, text) != text}
+    if theirs:
+        raise Overtaken(theirs)
+    return changed
+
+
+def _ask_guards(stands: SystemRef, changed: Mapping[str, Any]) -> None:
+    details = {name: changed.get(name, getattr(stands, name)) for name in DETAIL_FIELDS}
+    arrival = _NOBODY._replace(system_ref=stands.system_ref, **details)
+    for verdict in guards.verdicts([arrival], system=stands.system, way_in=Origin.HAND).values():
+        if verdict.column in changed:
+            raise Wrong({verdict.column: verdict.reason})
+        raise CannotCorrect(verdict.reason)
+
+
+def _hold(stands: SystemRef, changed: Mapping[str, Any], *, by: User, now: datetime) -> None:
+    """From now on the values hold against what the source said last; one that it said itself needs not."""
+    if stands.system.kind == TicketSystem.Kind.HAND:
+        return
+    said = dict(stands.held_values.values_list("field", "source_value"))
+    wanted = {name: said.get(name, as_text(getattr(stands, name))) for name in changed}
+    agreed = [name for name, value in changed.items() if as_text(value) == wanted[name]]
+    HeldValue.objects.filter(system_ref=stands, field__in=agreed).delete()
+    HeldValue.objects.bulk_create(
+        [
+            HeldValue(system_ref=stands, field=name, source_value=source_value, by=by, at=now)
+            for name, source_value in wanted.items()
+            if name not in agreed
+        ],
+        update_conflicts=True,
+        unique_fields=["system_ref", "field"],
+        update_fields=["by", "at", "differs_since"],
+    )
+
+
+def _written(
+    stands: SystemRef, changed: Mapping[str, Any], *, origin: Origin, by: User | None, now: datetime
+) -> Correction:
+    before = {name: as_text(getattr(stands, name)) for name in changed}
+    after = {name: as_text(value) for name, value in changed.items()}
+    if changed:
+        SystemRef.objects.filter(pk=stands.pk).update(**changed)
+        for name, value in changed.items():
+            setattr(stands, name, value)
+        FieldChange.objects.bulk_create(_told(stands, before, after, origin=origin, by=by, now=now))
+        contact_ids = Placement.objects.filter(system_ref=stands).values_list("contact", flat=True)
+        refresh_golden(contact_ids, now=now)
+        record_changes(contact_ids, now=now)
+        guards.tell_written([stands.pk], system=stands.system, way_in=origin, now=now)
+    return Correction(stands, before, after)
+
+
+def _told(
+    stands: SystemRef,
+    before: Mapping[str, str],
+    after: Mapping[str, str],
+    *,
+    origin: Origin,
+    by: User | None,
+    now: datetime,
+) -> Iterable[FieldChange]:
+    return [
+        FieldChange(
+            system_ref=stands,
+            field=name,
+            before=before[name],
+            after=after[name],
+            origin=origin,
+            actor=by,
+            at=now,
+        )
+        for name in after
+    ]
