@@ -3,17 +3,20 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
+from django.db.models import Exists, OuterRef
 
 from contacts.models import (
+    SystemRef,
     TicketSystem,
     TicketSystemGroupObjectPermission,
     TicketSystemUserObjectPermission,
 )
-from contacts.permissions import SystemRight
+from contacts.permissions import SystemRight, holds
 
 OWN = "own"
 SUPERUSER = "superuser"
+NAMED = 3  # of those who can grant a right; more names help nobody
 
 
 @dataclass
@@ -62,3 +65,37 @@ def right_holders(system: TicketSystem) -> list[Holder]:
         for right in rights:
             note([user], right, SUPERUSER)
     return sorted(holders.values(), key=lambda holder: holder.user.get_username())
+
+
+def why_unchangeable(user: User, ref: SystemRef) -> str:
+    """Why this user cannot change this account, and who can help it, as sentences; blank where they can.
+
+    Two queries where the right is missing, else none.
+    """
+    if ref.why_unchangeable:
+        return ref.why_unchangeable
+    if not user.has_perm("contacts.change_systemref"):
+        return f"Your role changes no accounts. {ask_whom(user)}"
+    if not holds(user, SystemRight.CHANGE, ref.system):
+        return f"You may see but not change accounts of {ref.system.code}. {ask_whom(user)}"
+    return ""
+
+
+def ask_whom(user: User) -> str:
+    """Who can grant rights to this user, by name: "Ask: J. Diaz." """
+    names = [person.get_full_name() or person.get_username() for person in _grantors(user)]
+    return f"Ask: {', '.join(names)}." if names else "Ask an administrator."
+
+
+def _grantors(user: User) -> list[User]:
+    """Some who decide about rights; superusers only where nobody else does."""
+    deciding = Permission.objects.filter(codename="grant_rights", content_type__app_label="contacts")
+    others = User.objects.filter(is_active=True).exclude(pk=user.pk)
+    own = User.user_permissions.through.objects.filter(permission__in=deciding, user=OuterRef("pk"))
+    by_group = User.groups.through.objects.filter(group__permissions__in=deciding, user=OuterRef("pk"))
+    managers = list(
+        others.filter(Exists(own) | Exists(by_group), is_superuser=False).order_by("last_name", "username")[
+            :NAMED
+        ]
+    )
+    return managers or list(others.filter(is_superuser=True).order_by("last_name", "username")[:NAMED])
