@@ -60,10 +60,7 @@ def correct(
     second waits for the ref's row and meets what the first wrote.
     """
     stands = _locked(ref)
-    if not holds(by, SystemRight.CHANGE, stands.system):
-        raise MayNotCorrect(f"You may not change accounts of {stands.system.code}.")
-    if stands.why_unchangeable:
-        raise CannotCorrect(stands.why_unchangeable)
+    _check_correctable(stands, by)
     meant = _meant(values, seen)
     details = read_typed(values, meant, now=now)
     check_phones(details, country=details.get("country") or stands.country or _default_country())
@@ -85,10 +82,71 @@ def return_to_source(
     """
     stands = _locked(ref)
     standing = [name for name in theirs if as_text(getattr(stands, name)) == instead_of.get(name)]
-    details = read_typed(theirs, standing, now=now)
     HeldValue.objects.filter(system_ref=stands, field__in=standing).delete()
-    changed = {name: value for name, value in details.items() if value != getattr(stands, name)}
-    return _written(stands, changed, origin=Origin.PULL, by=None, now=now)
+    return _as_source_says(stands, theirs, standing, now=now)
+
+
+@transaction.atomic
+def follow_source(
+    ref: SystemRef, theirs: Mapping[str, str], *, instead_of: Mapping[str, str], now: datetime
+) -> Correction:
+    """Let fields be what the source made of what a person wrote, which it has been told.
+
+    As `return_to_source`, but the hand edits hold on: a pull that began before may still bring the old
+    values. Conflicts in which the source says now what stands are over. A field that was changed since by
+    anybody but its source is left.
+    """
+    stands = _locked(ref)
+    held = set(stands.held_values.values_list("field", flat=True))
+    standing = [
+        name for name in theirs if as_text(getattr(stands, name)) == instead_of.get(name) or name not in held
+    ]
+    agreed = [name for name in theirs if name in standing or as_text(getattr(stands, name)) == theirs[name]]
+    stands.held_values.conflicts().filter(field__in=agreed).update(differs_since=None)
+    return _as_source_says(stands, theirs, standing, now=now)
+
+
+@transaction.atomic
+def settle(
+    held: HeldValue, take_source: bool, *, by: User, now: datetime, seen: str | None = None
+) -> Correction:
+    """Decide a conflict: the source's new value stands from now on, or the person's goes on holding.
+
+    `seen`: what the page showed as the source's value; raises Overtaken where it says another by now. Raises
+    MayNotCorrect, and CannotCorrect for a ref that is gone at its source. Doing it again changes nothing; of
+    two people the first decides.
+    """
+    stands = _locked(held.system_ref)
+    _check_correctable(stands, by)
+    known = HeldValue.objects.conflicts().filter(pk=held.pk).first()
+    if known is None:
+        return Correction(stands, {}, {})
+    if seen is not None and seen != known.source_value:
+        raise Overtaken({known.field: known.source_value})
+    if not take_source:
+        HeldValue.objects.filter(pk=known.pk).update(differs_since=None, by=by, at=now)
+        return Correction(stands, {}, {})
+    details = read_typed({known.field: known.source_value}, [known.field], now=now)
+    known.delete()
+    return _written(stands, _differing(stands, details), origin=Origin.HAND, by=by, now=now)
+
+
+def _as_source_says(
+    stands: SystemRef, theirs: Mapping[str, str], fields: Iterable[str], *, now: datetime
+) -> Correction:
+    details = read_typed(theirs, fields, now=now)
+    return _written(stands, _differing(stands, details), origin=Origin.PULL, by=None, now=now)
+
+
+def _check_correctable(stands: SystemRef, by: User) -> None:
+    if not holds(by, SystemRight.CHANGE, stands.system):
+        raise MayNotCorrect(f"You may not change accounts of {stands.system.code}.")
+    if stands.why_unchangeable:
+        raise CannotCorrect(stands.why_unchangeable)
+
+
+def _differing(stands: SystemRef, details: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in details.items() if value != getattr(stands, name)}
 
 
 def _locked(ref: SystemRef) -> SystemRef:
@@ -110,7 +168,7 @@ def _meant(values: Mapping[str, Any], seen: Mapping[str, str] | None) -> list[st
 
 def _changed(stands: SystemRef, details: Mapping[str, Any], seen: Mapping[str, str] | None) -> dict[str, Any]:
     """The fields that become something else. Raises Overtaken."""
-    changed = {name: value for name, value in details.items() if value != getattr(stands, name)}
+    changed = _differing(stands, details)
     now_there = {name: as_text(getattr(stands, name)) for name in changed}
     theirs = {name: text for name, text in now_there.items() if seen and seen.get(name, text) != text}
     if theirs:

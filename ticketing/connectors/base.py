@@ -237,6 +237,8 @@ class Kind:
 
     `columns` are what it calls ours, for data sets whose columns are always the same: theirs -> ours.
     `hint_of` tells what a message from the source names, as a hint to be read again; None for nothing.
+    `writes` tells which of our fields a connection set up so can write to the account of this number; it
+    asks nobody.
     """
 
     name: str
@@ -246,6 +248,7 @@ class Kind:
     open: Callable[[Setup], Connector]
     columns: Mapping[DataSet, Mapping[str, str]] = field(default_factory=dict)
     hint_of: Callable[[Mapping[str, Any]], str | None] | None = None
+    writes: Callable[[Setup, str], frozenset[str]] = field(default=lambda _setup, _number: frozenset())
 
     @property
     def secrets(self) -> list[str]:

@@ -47,7 +47,7 @@ from ticketing.connectors.pretix_rows import (
     purchase_rows,
 )
 from ticketing.connectors.pretix_walks import Step, walk_customers, walk_orders
-from ticketing.connectors.pretix_writing import account_of, write_account
+from ticketing.connectors.pretix_writing import account_of, write_account, written_fields
 from ticketing.connectors.web import Web
 
 HINTS_OF_A_PAGE = 50
@@ -336,4 +336,5 @@ KIND = Kind(
     ),
     open=open_pretix,
     hint_of=hint_of,
+    writes=written_fields,
 )

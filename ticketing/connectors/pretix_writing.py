@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ticketing.connectors.base import Account, CannotWrite, ChangedSchema, Conflict
+from ticketing.connectors.base import Account, CannotWrite, ChangedSchema, Conflict, Setup
 from ticketing.connectors.pretix_api import Json, PretixApi, expected_shape
 from ticketing.connectors.pretix_rows import (
     ADDRESS_COLUMNS,
@@ -25,6 +25,17 @@ _CONTACT = {"email": "email", "phone": "phone", "language": "locale"}
 _NAMES = ("title", "first_name", "last_name")
 _PLACE = {"company": "company", "city": "city", "postcode": "zipcode", "country": "country"}
 _SPLIT_KEYS = ("given_name", "family_name")
+
+
+_OF_A_CUSTOMER = (*_CONTACT, *_NAMES, "external_customer_id")
+_OF_AN_ORDER = (*_CONTACT, *_NAMES, *_PLACE, "address1", "address2")
+
+
+def written_fields(setup: Setup, number: str) -> frozenset[str]:
+    """Our fields that can be written to a customer, or to the booker of an order; told by the number."""
+    if not setup.secrets.get("write_token"):
+        return frozenset()
+    return frozenset(_OF_AN_ORDER if _BOOKER.fullmatch(number) else _OF_A_CUSTOMER)
 
 
 def account_of(api: PretixApi, number: str) -> Account | None:
@@ -84,7 +95,7 @@ def _send(api: PretixApi, number: str, order: Json | None, body: Json) -> None:
 
 def _customer_body(customer: Json, now: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, Any]:
     plain = {**_CONTACT, "external_customer_id": "external_identifier"}
-    _refuse_others(wanted, [*plain, *_NAMES], "of a customer")
+    _refuse_others(wanted, _OF_A_CUSTOMER, "of a customer")
     body = _sent(plain, wanted)
     if any(name in wanted for name in _NAMES):
         body["name_parts"] = _name_parts(customer["name_parts"], {**now, **wanted})
@@ -92,7 +103,7 @@ def _customer_body(customer: Json, now: Mapping[str, str], wanted: Mapping[str, 
 
 
 def _order_body(order: Json, now: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, Any]:
-    _refuse_others(wanted, [*_CONTACT, *_NAMES, *_PLACE, "address1", "address2"], "of an order")
+    _refuse_others(wanted, _OF_AN_ORDER, "of an order")
     body = _sent(_CONTACT, wanted)
     address: dict[str, Any] = {theirs: wanted[ours] for ours, theirs in _PLACE.items() if ours in wanted}
     both = {**now, **wanted}

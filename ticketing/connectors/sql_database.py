@@ -33,7 +33,7 @@ from ticketing.connectors.base import (
 )
 from ticketing.connectors.sql_check import findings
 from ticketing.connectors.sql_errors import is_no_value, translated
-from ticketing.connectors.sql_options import OPTIONS
+from ticketing.connectors.sql_options import OPTIONS, written_fields
 from ticketing.connectors.sql_portions import portions
 from ticketing.connectors.sql_sessions import clock_sql, open_engine, read_address, window
 from ticketing.connectors.sql_text import Statement, one_select, one_update
@@ -386,4 +386,5 @@ KIND = Kind(
     sentence="Reads a database by your queries, and writes accounts back by your UPDATE.",
     options=OPTIONS,
     open=SqlDatabase,
+    writes=written_fields,
 )

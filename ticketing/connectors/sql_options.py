@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
-from ticketing.connectors.base import NotAllowed, Option
+from ticketing.connectors.base import NotAllowed, Option, Setup
 from ticketing.connectors.sql_text import one_select, one_update
 
 
@@ -23,6 +23,15 @@ def _select(label: str) -> Callable[[str, Mapping[str, str]], object]:
 
 def _update(text: str, options: Mapping[str, str]) -> object:
     return one_update(text, "write statement", dialect=_dialect(options))
+
+
+def written_fields(setup: Setup, _number: str) -> frozenset[str]:
+    """The parameters of the write statement, where there is a credential for writing. Raises NotAllowed."""
+    statement = setup.options.get("write_statement", "").strip()
+    if not (statement and setup.secrets.get("write_url")):
+        return frozenset()
+    update = one_update(statement, "write statement", dialect=_dialect(setup.options))
+    return update.parameters - {"system_ref", "version"}
 
 
 OPTIONS = (
