@@ -5,12 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission, User
 from django.db import models
-from guardian.shortcuts import assign_perm
 
 if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser, User
+    from django.contrib.auth.models import AnonymousUser
 
     from contacts.models import TicketSystem
 
@@ -71,10 +70,7 @@ def _held(user: User | AnonymousUser, right: SystemRight) -> models.Q:
     """Whether the right on a system is the user's own or one of their groups'; by guardian's tables."""
     system = models.OuterRef("pk")
     asked = {"content_object": system, "permission__codename": right.value}
-    own, through_groups = (
-        apps.get_model("contacts", f"TicketSystem{kind}ObjectPermission")._default_manager.filter(**asked)
-        for kind in ("User", "Group")
-    )
+    own, through_groups = (grants_of(kind).filter(**asked) for kind in (User, Group))
     return models.Q(
         models.Exists(own.filter(user=user)) | models.Exists(through_groups.filter(group__user=user))
     )
@@ -87,10 +83,46 @@ def holds(user: User | AnonymousUser, right: SystemRight, system: TicketSystem) 
     return system.pk in systems_with(user, right)
 
 
-def grant(to: User | Group, right: SystemRight, *, on: TicketSystem) -> None:
-    """Give a user or a group one right on one system. Granting twice changes nothing."""
-    assign_perm(right.value, to, on)
+def grant(to: User | Group, right: SystemRight, *, on: TicketSystem) -> bool:
+    """Give a user or a group one right on one system; returns whether it was new. Twice changes nothing.
+
+    Without asking who gives it, and without a record: `contacts.services.rights` does both.
+    """
+    holder: dict[str, Any] = {holder_field(type(to)): to}
+    _grant, made = grants_of(type(to)).get_or_create(
+        permission=permission_of(right), content_object=on, **holder
+    )
     to.__dict__.pop("_every_system", None)
+    return made
+
+
+def withdraw(of: User | Group, right: SystemRight, *, on: TicketSystem) -> bool:
+    """Take one right on one system away; returns whether it was there. The counterpart of `grant`."""
+    held = grants_of(type(of)).filter(
+        permission__codename=right.value, content_object=on, **{holder_field(type(of)): of}
+    )
+    of.__dict__.pop("_every_system", None)
+    return held.delete()[0] > 0
+
+
+def grants_of(kind: type[User] | type[Group]) -> models.QuerySet[Any]:
+    """The rights on systems that users, or groups, hold themselves; the only door to guardian's tables."""
+    name = "Group" if issubclass(kind, Group) else "User"
+    return apps.get_model("contacts", f"TicketSystem{name}ObjectPermission")._default_manager.filter(
+        permission__codename__in=SystemRight.values
+    )
+
+
+def holder_field(kind: type[User] | type[Group]) -> str:
+    """What the table of `grants_of` calls those who hold: "user" or "group"."""
+    return "group" if issubclass(kind, Group) else "user"
+
+
+def permission_of(right: SystemRight) -> Permission:
+    """The row that stands for the right in guardian's tables."""
+    return Permission.objects.get(
+        codename=right.value, content_type__app_label="contacts", content_type__model="ticketsystem"
+    )
 
 
 def _ticket_systems() -> models.QuerySet[TicketSystem]:

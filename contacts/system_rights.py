@@ -3,16 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from django.contrib.auth.models import Permission, User
+from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Exists, OuterRef
 
-from contacts.models import (
-    SystemRef,
-    TicketSystem,
-    TicketSystemGroupObjectPermission,
-    TicketSystemUserObjectPermission,
-)
-from contacts.permissions import SystemRight, holds
+from contacts.models import SystemRef, TicketSystem
+from contacts.permissions import SystemRight, grants_of, holds
 
 OWN = "own"
 SUPERUSER = "superuser"
@@ -46,15 +41,11 @@ def right_holders(system: TicketSystem) -> list[Holder]:
                 holders.setdefault(user.pk, Holder(user)).add(right, source)
 
     rights = [right.value for right in SystemRight]
-    own = TicketSystemUserObjectPermission.objects.filter(
-        content_object=system, permission__codename__in=rights
-    ).select_related("user", "permission")
-    for grant in own:
-        note([grant.user], grant.permission.codename, OWN)
+    for own in grants_of(User).filter(content_object=system).select_related("user", "permission"):
+        note([own.user], own.permission.codename, OWN)
     through_groups = (
-        TicketSystemGroupObjectPermission.objects.filter(
-            content_object=system, permission__codename__in=rights
-        )
+        grants_of(Group)
+        .filter(content_object=system)
         .select_related("group", "permission")
         .prefetch_related("group__user_set")
         .order_by("group__name")

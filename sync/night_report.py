@@ -35,6 +35,7 @@ _CALLED = {
     "waiting": "System Refs left for the next night",
     "outgrown": "keys grown too common",
     "rule_trials": "dry runs dropped",
+    "refused_attempts": "refused attempts forgotten",
     "model_versions": "versions of the model dropped",
     "jobs": "imports dropped",
 }

@@ -1,10 +1,9 @@
 """Makes business units and ticket systems, with what each of them brings along."""
 
-from django.contrib.auth.models import Group
 from django.db import transaction
 
 from contacts.models import BusinessUnit, TicketSystem
-from contacts.permissions import GROUPS_WITH_EVERY_SYSTEM, SystemRight, grant
+from contacts.services.rights import give_by_role
 
 HAND_RANK = 1000
 TINTS = 8
@@ -64,7 +63,5 @@ def add_ticket_system(
     )
     system.full_clean()
     system.save()
-    for group in Group.objects.filter(name__in=GROUPS_WITH_EVERY_SYSTEM):
-        for right in SystemRight:
-            grant(group, right, on=system)
+    give_by_role(system)
     return system
