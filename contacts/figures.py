@@ -33,6 +33,7 @@ class SystemFigures:
     with_birth_date: int = 0
     with_address: int = 0
     stale: int = 0
+    gone: int = 0
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,7 @@ def _by_system(system_ids: Collection[int], *, now: datetime) -> dict[int, Syste
             with_birth_date=Count("date_of_birth"),
             with_address=Count("pk", filter=~Q(address1="")),
             stale=Count("pk", filter=Q(known_at__lt=now - STALE_AFTER)),
+            gone=Count("gone"),
         )
         .order_by()
     )

@@ -13,6 +13,7 @@ from contacts.services.model_refresh import refresh_when_due
 from contacts.services.primary_rules import apply_primary_rules
 from contacts.services.regroup import regroup
 from contacts.services.tidy_up import tidy_up
+from ticketing.services.kept_reports import refresh_reports
 from ticketing.services.recount import recount_purchases
 from ticketing.services.tidy_pulls import tidy_pulls
 
@@ -94,6 +95,12 @@ NIGHT: Sequence[Step] = (
         "Count the overview",
         "Keep figures that take long to count, for the overview of who sees every system.",
         _keep_figures,
+        is_independent=True,
+    ),
+    Step(
+        "Count the reports",
+        "Keep the sums of reports that take long to count.",
+        refresh_reports,
         is_independent=True,
     ),
     Step("Tidy up", "Drop what nobody needs any more.", _tidy_up, is_independent=True),
