@@ -63,6 +63,7 @@ COUNTS = {
     "rejected": "rejected",
     "still": "still rejected",
     "held": "held back",
+    "conflicts": "at odds with hand edits",
     "missing": "gone at source",
     "merged": "merged at source",
     "erased": "erased at source",

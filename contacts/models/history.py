@@ -1,5 +1,8 @@
 """FieldChange: what a value was, what it became, where it came from and who changed it."""
 
+from datetime import date
+from typing import Any
+
 from django.db import models
 
 from contacts.permissions import SystemRight, systems_with
@@ -42,3 +45,10 @@ class FieldChange(models.Model):
 
     def __str__(self) -> str:
         return f"ref {self.system_ref_id}: {self.field or 'created'}"
+
+
+def as_text(value: Any) -> str:
+    """A value as history keeps it: dates in ISO form, a blank as an empty text."""
+    if value is None:
+        return ""
+    return value.isoformat() if isinstance(value, date) else str(value)

@@ -16,10 +16,11 @@ from contacts.cleaning import Refusal
 from contacts.models import FieldChange, Job, SystemRef, SystemRefPrint, TicketSystem
 from contacts.models import Mapping as Placement
 from contacts.models.any_of import AnyOf
-from contacts.models.history import Origin
+from contacts.models.history import Origin, as_text
 from contacts.models.person_details import DETAIL_FIELDS
 from contacts.services.changes import record_changes
 from contacts.services.golden import refresh_golden
+from contacts.services.held_values import HandEdits, hand_edits_of
 from contacts.services.row_prints import keep_prints
 
 Row = TypeVar("Row")
@@ -53,19 +54,24 @@ class Arrival(NamedTuple):
 
 @dataclass
 class Admitted:
-    """What came of the rows, each counted once; `refusals` are those held or rejected, in the order given."""
+    """What came of the rows, each counted once; `refusals` are those held or rejected, in the order given.
+
+    Beside that, `conflicts` is how many hand edits are at odds with their source from now on.
+    """
 
     created: int = 0
     changed: int = 0
     unchanged: int = 0
     held: int = 0
     rejected: int = 0
+    conflicts: int = 0
     refusals: list[Refusal] = field(default_factory=list)
 
     def add(self, other: "Admitted") -> None:
         """Count the other's rows too."""
         for name in COUNTS:
             setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.conflicts += other.conflicts
         self.refusals += other.refusals
 
     def refuse(self, refusal: Refusal) -> None:
@@ -88,6 +94,7 @@ _VALUES = (*DETAIL_FIELDS, "created_at", "updated_at")
 _UPDATED_AT = Arrival._fields.index("updated_at")
 # The moment of the system's own last change orders the rows; it is not itself told as a change of the person.
 _TOLD = tuple((Arrival._fields.index(name), name) for name in _VALUES if name != "updated_at")
+_PLACES = {name: Arrival._fields.index(name) for name in DETAIL_FIELDS}
 # A blank moment of the last change says nothing ever: it is what orders the rows.
 _BLANKABLE = {name: Arrival._fields.index(name) for name in _VALUES if name != "updated_at"}
 _INSERTED = ("id", "system_id", "system_ref", *_VALUES, "arrived_at", "spent_total", "holds_season_ticket")
@@ -99,6 +106,7 @@ class _Plan:
     """What one chunk comes to. States are shaped like an Arrival, with the ref's id for the line."""
 
     states: dict[str, tuple[Any, ...]]
+    edits: HandEdits
     blanking: frozenset[int] = frozenset()  # the places of the values that a blank overwrites
     rows: dict[str, Arrival] = field(default_factory=dict)  # folded, by system_ref
     new: list[str] = field(default_factory=list)
@@ -122,7 +130,8 @@ def admit(
 
     Atomic per chunk of ROWS_AT_ONCE rows and idempotent: a row that says nothing new writes nothing, so that
     after a crash the same rows may be given again. Blanks never overwrite, unless the system is configured so
-    and the column is among `blanking`: those that the file or the mapping really has. Of two moments
+    and the column is among `blanking`: those that the file or the mapping really has. What a person put right
+    holds while the source goes on saying what it said; a new value opens a conflict (ADR 13). Of two moments
     `updated_at` the newer wins, an equal one wins where values differ; a row without one changes only refs
     that never had one (DECISIONS 18). A System Ref that comes twice within a chunk is taken as what its rows
     say together, in the order given. New refs stay unplaced. `prints` by line are kept for refs that are now
@@ -197,6 +206,7 @@ def _admit_chunk(
     if plan.new or plan.changed:
         who = (way_in.value, actor.pk if actor else None, job.pk if job else None, now)
         _write(plan, new_ids, who, system=system, way_in=way_in, now=now)
+    plan.edits.write(now=now)
     _keep_prints(plan, new_ids, prints)
     return plan.result
 
@@ -273,7 +283,8 @@ def _plan(
     blanking: Collection[str],
 ) -> _Plan:
     """Hold what the rows say against the stored states, which are replaced as they change."""
-    plan = _Plan(stored, _may_blank(system, blanking))
+    edits = hand_edits_of([state[0] for state in stored.values()])
+    plan = _Plan(stored, edits, _may_blank(system, blanking))
     _fold(plan, chunk, system=system, way_in=way_in)
     for system_ref, row in plan.rows.items():
         state = stored.get(system_ref)
@@ -281,12 +292,21 @@ def _plan(
             stored[system_ref] = (None, *row[1:])
             plan.new.append(system_ref)
             plan.result.created += 1
-        elif (merged := _merged(state, row, plan.blanking)) == state:
+        elif (merged := _met(plan, state, row)) == state:
             plan.result.unchanged += 1
         else:
             _note_change(plan, state, merged)
             plan.result.changed += 1
+    plan.result.conflicts = edits.conflicts
     return plan
+
+
+def _met(plan: _Plan, state: tuple[Any, ...], row: Arrival) -> tuple[Any, ...]:
+    """The state after the row, hand edits that hold left standing."""
+    merged = _merged(state, row, plan.blanking)
+    if state[0] not in plan.edits.held or _is_older(row, state):
+        return merged
+    return plan.edits.hold(state[0], row, state, merged, places=_PLACES, blanking=plan.blanking)
 
 
 def _may_blank(system: TicketSystem, blanking: Collection[str]) -> frozenset[int]:
@@ -320,10 +340,12 @@ def _merged(state: tuple[Any, ...], row: Arrival, blanking: frozenset[int]) -> t
     """The state after the row: newer or equally new values, blanks left out that may not (DECISIONS 18)."""
     if row[1:] == state[1:]:
         return state
+    return state if _is_older(row, state) else _filled_row(state, row, blanking)
+
+
+def _is_older(row: Arrival, state: tuple[Any, ...]) -> bool:
     known_at = state[_UPDATED_AT]
-    if known_at is not None and (row.updated_at is None or row.updated_at < known_at):
-        return state
-    return _filled_row(state, row, blanking)
+    return known_at is not None and (row.updated_at is None or row.updated_at < known_at)
 
 
 def _filled_row(state: tuple[Any, ...], row: Arrival, blanking: frozenset[int]) -> tuple[Any, ...]:
@@ -344,10 +366,3 @@ def _note_change(plan: _Plan, before: tuple[Any, ...], after: tuple[Any, ...]) -
         for index, name in _TOLD
         if before[index] != after[index]
     ]
-
-
-def as_text(value: Any) -> str:
-    """A value as history keeps it: dates in ISO form, a blank as an empty text."""
-    if value is None:
-        return ""
-    return value.isoformat() if isinstance(value, date) else str(value)

@@ -11,10 +11,10 @@ from django.db import transaction
 from contacts import guards
 from contacts.models import FieldChange, HeldValue, Organisation, SystemRef, TicketSystem
 from contacts.models import Mapping as Placement
-from contacts.models.history import Origin
+from contacts.models.history import Origin, as_text
 from contacts.models.person_details import DETAIL_FIELDS
 from contacts.permissions import SystemRight, holds
-from contacts.services.arrivals import Arrival, as_text
+from contacts.services.arrivals import Arrival
 from contacts.services.changes import record_changes
 from contacts.services.golden import refresh_golden
 from contacts.services.typed_values import Wrong, check_phones, read_typed, typed_text

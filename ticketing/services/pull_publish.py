@@ -82,7 +82,8 @@ def _publish_chunk(taking: _Taking, chunk: Chunk) -> None:
         taking.area.drop_up_to(lot, max(keys))
     else:
         taking.area.drop(list(keys))
-    add_counts(run, **{**written.counts, **_refused(run, written.refusals)})
+    more = {"conflicts": written.conflicts} if written.conflicts else {}
+    add_counts(run, **{**written.counts, **_refused(run, written.refusals), **more})
 
 
 def _refused(run: PullRun, refusals: Sequence[Refusal]) -> dict[str, int]:

@@ -6,8 +6,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from contacts.models import FieldChange, SystemRef
+from contacts.models.history import as_text
 from contacts.models.person_details import DETAIL_FIELDS, name_of
-from contacts.services.arrivals import as_text
 from contacts.services.corrections import CannotCorrect
 from ticketing.services.submit import Submitted, submit
 

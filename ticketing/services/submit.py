@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 
 from contacts.models import HeldValue, SystemRef
-from contacts.services.arrivals import as_text
+from contacts.models.history import as_text
 from contacts.services.corrections import Correction, correct, settle
 from ticketing.models import WriteBack
 from ticketing.services.write_backs import (
