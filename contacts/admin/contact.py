@@ -19,7 +19,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from contacts import list_pages
-from contacts.admin.contact_entry import EntryForm, hand_systems_of, is_confirmed
+from contacts.admin.contact_entry import EntryForm, is_confirmed
 from contacts.admin.contact_filters import (
     BoughtFilter,
     EmailFilter,
@@ -35,6 +35,7 @@ from contacts.permissions import sees_every_system
 from contacts.resources import ContactResource
 from contacts.services.exports import ContactLine, contact_lines
 from contacts.services.golden import golden_of
+from contacts.services.hand_entry import hand_systems_of
 
 _STORED = ("first_name", "last_name", "email", "phone", "mobile", "city", "postcode")
 

@@ -5,10 +5,15 @@ from typing import Any
 from django import forms
 from django.http import HttpRequest
 
-from contacts.models import BusinessUnit, Contact, TicketSystem
+from contacts.models import BusinessUnit, Contact
 from contacts.models.person_details import DETAIL_FIELDS
-from contacts.permissions import SystemRight, systems_of, systems_with
-from contacts.services.hand_entry import CannotEnter, Entered, email_notice, enter_contact
+from contacts.services.hand_entry import (
+    CannotEnter,
+    Entered,
+    email_notice,
+    enter_contact,
+    hand_systems_of,
+)
 
 # In the order of the form; each tuple is one row of it.
 ROWS = (
@@ -20,13 +25,6 @@ ROWS = (
     ("city", "postcode", "country"),
     ("external_customer_id",),
 )
-
-
-def hand_systems_of(user: Any) -> list[TicketSystem]:
-    """The hand systems whose records the user may see and change."""
-    changeable = systems_with(user, SystemRight.CHANGE)
-    seen = systems_of(user, SystemRight.VIEW)
-    return [system for system in seen if system.kind == TicketSystem.Kind.HAND and system.pk in changeable]
 
 
 def units_of(user: Any) -> Any:

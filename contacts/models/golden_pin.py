@@ -4,7 +4,11 @@ from django.db import models
 
 
 class GoldenPin(models.Model):
-    """A choice that goes before the tiebreakers (DECISIONS 7). It leaves with its ref."""
+    """A choice that goes before the tiebreakers (DECISIONS 7). It leaves with its ref.
+
+    Of several on one field the newest goes first among those whose refs the reader may see: what one unit
+    chose holds for its people, also after another unit chose something they do not see.
+    """
 
     class Origin(models.TextChoices):
         PERSON = "person", "a person's choice"
@@ -20,7 +24,9 @@ class GoldenPin(models.Model):
 
     class Meta:
         constraints = [
-            models.UniqueConstraint(fields=["contact", "field"], name="one_pin_per_golden_field"),
+            models.UniqueConstraint(
+                fields=["contact", "field", "system_ref"], name="one_pin_per_field_and_ref"
+            ),
         ]
 
     def __str__(self) -> str:

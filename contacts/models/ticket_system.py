@@ -39,7 +39,12 @@ class TicketSystem(models.Model):
         default=100, help_text="Lower goes first where several systems brought a person in the same run."
     )
     is_isolated = models.BooleanField(
-        "isolated", default=False, help_text="Kept apart by contract: locks CRM fields, shows totals only."
+        "isolated",
+        default=False,
+        help_text=(
+            "Kept apart by contract. Locks the CRM fields of every contact, unless the organisation lifts that, "
+            "and lets reports tell its figures in totals only. Who sees its records is a matter of rights alone."
+        ),
     )
     is_matched_across = models.BooleanField(
         "matched across systems",

@@ -45,11 +45,13 @@ def golden_of(mappings: Sequence[Mapping], pins: Iterable[GoldenPin]) -> dict[st
     """The golden values over these mappings of one Contact, each with the ref it comes from.
 
     Given all mappings it is what the Contact stores; given those visible to a user, what that user is shown.
-    Asks the database nothing when `system_ref__system` is loaded with the mappings.
+    Of several pins on a field the newest counts among those to the refs given. Asks the database nothing when `system_ref__system` is loaded with the mappings.
     """
+    given = {mapping.system_ref_id for mapping in mappings}
+    counted = sorted((p for p in pins if p.system_ref_id in given), key=lambda pin: (pin.at, pin.pk))
     return golden_values(
         [_ref_values(mapping.system_ref, is_primary=mapping.is_primary) for mapping in mappings],
-        {pin.field: pin.system_ref_id for pin in pins},
+        {pin.field: pin.system_ref_id for pin in counted},
     )
 
 
@@ -59,9 +61,8 @@ def golden_rows(contact_ids: Sequence[int]) -> Iterator[tuple[int, tuple[Any, ..
     Two queries for a few thousand Contacts; Contacts without refs are left out.
     """
     pins: dict[int, dict[str, int]] = {}
-    for contact_id, field, ref_id in GoldenPin.objects.filter(contact__in=contact_ids).values_list(
-        "contact_id", "field", "system_ref_id"
-    ):
+    newest_last = GoldenPin.objects.filter(contact__in=contact_ids).order_by("at", "pk")
+    for contact_id, field, ref_id in newest_last.values_list("contact_id", "field", "system_ref_id"):
         pins.setdefault(contact_id, {})[field] = ref_id
     rows = Mapping.objects.filter(contact__in=contact_ids).order_by("contact_id").values_list(*_READ)
     for contact_id, members in groupby(rows, key=lambda row: row[0]):

@@ -53,7 +53,14 @@ JOIN contacts_systemref ref ON ref.id = mapping.system_ref_id
 JOIN contacts_ticketsystem system ON system.id = ref.system_id
 WHERE mapping.contact_id BETWEEN %s AND %s AND mapping.contact_id IN ({_SHARED_BETWEEN})
 """
-_PINS = "SELECT contact_id, field, system_ref_id FROM contacts_goldenpin WHERE contact_id BETWEEN %s AND %s"
+# Of several pins on a field the newest.
+_PINS = """
+SELECT contact_id, field, system_ref_id FROM (
+    SELECT contact_id, field, system_ref_id,
+        row_number() OVER (PARTITION BY contact_id, field ORDER BY at DESC, id DESC) AS place
+    FROM contacts_goldenpin WHERE contact_id BETWEEN %s AND %s
+) pins WHERE place = 1
+"""
 _STORED = f"SELECT id, {', '.join(DETAIL_FIELDS)} FROM contacts_contact WHERE id IN ({_SHARED_BETWEEN})"
 _STALE = f"""
 select contact_id from golden join stored using (contact_id)

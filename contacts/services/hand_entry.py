@@ -21,7 +21,7 @@ from contacts.models import (
 from contacts.models import Mapping as Placement
 from contacts.models.history import Origin
 from contacts.models.person_details import DETAIL_FIELDS
-from contacts.permissions import SystemRight, holds
+from contacts.permissions import SystemRight, holds, systems_of, systems_with
 from contacts.services.arrivals import Arrival, take_turns
 from contacts.services.golden import refresh_golden
 from contacts.services.typed_values import Wrong, read_typed
@@ -63,6 +63,28 @@ def enter_contact(values: Mapping[str, Any], *, unit: BusinessUnit, by: User, no
         raise CannotEnter("Give a name, a company, an e-mail or a phone number.")
     notice = email_notice(details["email"], by=by)
     take_turns(system)
+    contact = Contact.objects.create(since=now)
+    ref = place_hand_ref(system, details, contact=contact, is_primary=True, by=by, now=now)
+    refresh_golden([contact.pk], now=now)
+    guards.tell_written([ref.pk], system=system, way_in=Origin.HAND, now=now)
+    contact.refresh_from_db()
+    return Entered(contact, notice)
+
+
+def place_hand_ref(
+    system: TicketSystem,
+    details: Mapping[str, Any],
+    *,
+    contact: Contact,
+    is_primary: bool,
+    by: User,
+    now: datetime,
+) -> SystemRef:
+    """A new System Ref of a unit's hand entry, in this Contact, with the history of both.
+
+    Call it in a transaction that has taken its turn at the system and holds the Contact; golden values and
+    what guards do afterwards are the caller's. Raises CannotEnter when a guard objects.
+    """
     [ref_id] = reserve_ids(SystemRef, 1)
     arrival = Arrival(1, f"H-{ref_id:06d}", **details, created_at=now, updated_at=now)
     _ask_guards(arrival, system)
@@ -76,21 +98,24 @@ def enter_contact(values: Mapping[str, Any], *, unit: BusinessUnit, by: User, no
         **details,
     )
     FieldChange.objects.create(system_ref=ref, origin=Origin.HAND, actor=by, at=now)
-    contact = Contact.objects.create(since=now)
-    Placement.objects.create(system_ref=ref, contact=contact, is_primary=True, since=now)
+    Placement.objects.create(system_ref=ref, contact=contact, is_primary=is_primary, since=now)
     Move.objects.create(
         system_ref=ref,
         to_group=contact.pk,
         was_primary=False,
-        is_primary=True,
+        is_primary=is_primary,
         cause=Move.Cause.HAND_ENTRY,
         by=by,
         at=now,
     )
-    refresh_golden([contact.pk], now=now)
-    guards.tell_written([ref.pk], system=system, way_in=Origin.HAND, now=now)
-    contact.refresh_from_db()
-    return Entered(contact, notice)
+    return ref
+
+
+def hand_systems_of(user: User) -> list[TicketSystem]:
+    """The hand systems whose records the user may see and change, with their units."""
+    changeable = systems_with(user, SystemRight.CHANGE)
+    seen = systems_of(user, SystemRight.VIEW)
+    return [system for system in seen if system.kind == TicketSystem.Kind.HAND and system.pk in changeable]
 
 
 def email_notice(email: str, *, by: User) -> str:

@@ -204,25 +204,25 @@ def _move_pins(changed: Sequence[Placement]) -> dict[int, list[str]]:
     """Pins leave with their ref (DECISIONS 7); returns the golden fields that left, by ref.
 
     At its new Contact a pin stands only where no ref that stays or came before it holds one: of several that
-    come, the one from the oldest Contact.
+    come, those from the oldest Contact.
     """
     moving = {p.member.ref_id: p for p in changed if p.is_moved and p.member.contact_id is not None}
-    fields = ("system_ref_id", "field", "origin", "by_id", "at")
+    fields = ("contact_id", "system_ref_id", "field", "origin", "by_id", "at")
     pins = list(
         GoldenPin.objects.filter(system_ref__in=moving).order_by("contact_id", "pk").values_list(*fields)
     )
     if not pins:
         return {}
     GoldenPin.objects.filter(system_ref__in=moving).delete()
-    targets = {moving[ref_id].to for ref_id, *_ in pins}
-    taken = set(GoldenPin.objects.filter(contact__in=targets).values_list("contact_id", "field"))
+    targets = {moving[ref_id].to for _contact, ref_id, *_ in pins}
+    standing = GoldenPin.objects.filter(contact__in=targets).values_list("contact_id", "field")
+    taken = {(to, field): to for to, field in standing}  # which Contact's pins stand there
     left: dict[int, list[str]] = {}
     kept: list[tuple[Any, ...]] = []
-    for ref_id, field, *rest in pins:
+    for before, ref_id, field, *rest in pins:
         left.setdefault(ref_id, []).append(field)
         to = moving[ref_id].to
-        if (to, field) not in taken:
-            taken.add((to, field))
+        if taken.setdefault((to, field), before) == before:
             kept.append((to, ref_id, field, *rest))
     insert_rows(GoldenPin, ["contact", "system_ref", "field", "origin", "by", "at"], kept)
     return left
