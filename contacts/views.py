@@ -1,4 +1,7 @@
-"""A contact's lasting address, which follows GroupIDs that retired; the choice of its primary by hand."""
+"""A contact's lasting address, which follows GroupIDs that retired; its primary and CRM fields by hand."""
+
+from typing import TYPE_CHECKING, cast
+from urllib.parse import urlencode
 
 from django.contrib import admin, messages
 from django.contrib.admin.views.decorators import staff_member_required
@@ -7,15 +10,24 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
+from contacts.admin_access import organisation_of
+from contacts.contact_page import show
+from contacts.contact_page.crm_fields import CrmFieldsForm, called, why_not_editable
+from contacts.contact_page.page import what_is_shown
 from contacts.models import Contact, GroupAlias, SystemRef
+from contacts.services.corrections import MayNotCorrect
+from contacts.services.crm_fields import Edited, crm_lock
 from contacts.services.primary import (
     CannotChoosePrimary,
     MayNotChoosePrimary,
     choose_primary,
     leave_primary_to_rules,
 )
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
 
 _LARGEST_ID = 2**63 - 1
 _SAID = {
@@ -77,3 +89,44 @@ def choose_primary_by_hand(request: HttpRequest, group_id: int) -> HttpResponse:
     else:
         messages.success(request, _SAID["leave" in request.POST].format(ref))
     return redirect("admin:contacts_contact_change", contact.pk)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@staff_member_required
+def edit_crm_fields(request: HttpRequest, group_id: int) -> HttpResponse:
+    """Save the CRM fields of a contact and show them; what is wrong stands beside its field.
+
+    A contact that the user may not see is 404, exactly as one that is not there. While the fields are locked,
+    for everyone, and without the rights it is 403. Read, the address leads to the panel.
+    """
+    if not request.user.has_perm("contacts.view_contact"):
+        raise PermissionDenied
+    contact = Contact.objects.visible_to(request.user).filter(pk=min(group_id, _LARGEST_ID)).first()
+    if contact is None:
+        raise Http404
+    page = reverse("admin:contacts_contact_change", args=[contact.pk])
+    if request.method != "POST":
+        return redirect(f"{page}?{urlencode({'panel': request.GET.get('panel', 'crm')})}")
+    user = cast("User", request.user)
+    if crm_lock(organisation_of(request)) or why_not_editable(user):
+        raise PermissionDenied
+    now = timezone.now()
+    form = CrmFieldsForm(request.POST, shown=what_is_shown(contact, request, now=now))
+    try:
+        edited = form.save(by=user, now=now)
+    except MayNotCorrect as refusal:
+        raise PermissionDenied from refusal
+    if edited is None:
+        context = {**admin.site.each_context(request), "opts": Contact._meta, "is_fullwidth": "1"}
+        return show(request, contact, context=context, now=now, refused=("crm", form))
+    _say_what_was_edited(request, edited)
+    return redirect(f"{page}?panel=crm")
+
+
+def _say_what_was_edited(request: HttpRequest, edited: Edited) -> None:
+    if edited.ref is None:
+        messages.info(request, "Nothing was changed: it stands like that already.")
+        return
+    names = [called(name) for name in edited.fields]
+    said = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+    messages.success(request, f"Saved: {said}, in {edited.ref}.")

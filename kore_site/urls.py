@@ -14,6 +14,7 @@ urlpatterns = [
     path("admin/", admin.site.urls),
     path("contact/<int:group_id>/", views.contact, name="contact"),
     path("contact/<int:group_id>/primary/", views.choose_primary_by_hand, name="choose_primary"),
+    path("contact/<int:group_id>/crm-fields/", views.edit_crm_fields, name="crm_fields"),
     path("demo/<int:connection_id>/change/", demo_change.change_source, name="demo_change"),
     path("hints/<str:hook_key>/", ticketing_views.hint, name="source_hint"),
     path("healthz/", health.web, name="healthz"),

@@ -1,6 +1,7 @@
 """The panels of the contact page that need nothing but people and their System Refs."""
 
 from contacts.contact_page.accounts import accounts
+from contacts.contact_page.crm_fields import crm_badges, crm_fields
 from contacts.contact_page.history import history
 from contacts.contact_page.parts import Panel
 from contacts.contact_page.why import why_in_brief, why_together
@@ -8,6 +9,13 @@ from contacts.contact_page.why import why_in_brief, why_together
 PANELS = [
     Panel(
         key="accounts", title="Accounts", place=10, template="contacts/panels/accounts.html", build=accounts
+    ),
+    Panel(
+        key="crm",
+        title="CRM fields",
+        place=15,
+        template="contacts/panels/crm_fields.html",
+        build=crm_fields,
     ),
     Panel(
         key="why",
@@ -20,3 +28,4 @@ PANELS = [
     ),
     Panel(key="history", title="History", place=40, template="contacts/panels/history.html", build=history),
 ]
+BADGES = [crm_badges]

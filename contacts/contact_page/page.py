@@ -1,7 +1,7 @@
 """Puts the contact page together: who it is, where each value comes from, and the panel asked for."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
@@ -34,12 +34,22 @@ class Headline:
 
 
 def show(
-    request: HttpRequest, contact: Contact, *, context: Mapping[str, Any], now: datetime
+    request: HttpRequest,
+    contact: Contact,
+    *,
+    context: Mapping[str, Any],
+    now: datetime,
+    refused: tuple[str, Any] | None = None,
 ) -> HttpResponse:
-    """The page of a contact that is visible to the user; 404 for a panel that nobody declared."""
+    """The page of a contact that is visible to the user; 404 for a panel that nobody declared.
+
+    `refused`: the panel whose form was sent and not taken, and that form.
+    """
     shown = what_is_shown(contact, request, now=now)
     panels = sorted(declared("PANELS"), key=lambda panel: panel.place)
     asked = request.GET.get("panel", FIRST_PANEL)
+    if refused:
+        asked, shown = refused[0], replace(shown, refused=refused[1])
     panel = next((panel for panel in panels if panel.key == asked), None)
     if panel is None:
         raise Http404
@@ -52,6 +62,7 @@ def show(
         "name": name,
         "headlines": headlines(shown),
         "badges": _badges(shown),
+        "links": [link(shown) for link in declared("LINKS")],
         "since": min(mapping.since for mapping in shown.mappings),
         "panels": panels,
         "panel": panel,

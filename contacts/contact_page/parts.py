@@ -14,6 +14,7 @@ from django.utils.module_loading import autodiscover_modules
 from contacts.models import Contact, GoneRef, SystemRef, TicketSystem
 from contacts.models import Mapping as Placement
 from contacts.permissions import sees_every_system
+from contacts.services.crm_values import CrmValues, crm_values
 from contacts.services.golden import golden_of
 from contacts.services.matching_rules import RulesInForce, rules_of_links
 from contacts.survivorship import Golden
@@ -24,7 +25,7 @@ class Shown:
     """A contact as one user is shown it: the mappings of the refs visible to them, and nothing of the others.
 
     `mappings`: the primary first, then by the system's rank. `asked`: what the address asks for, such as a
-    page number.
+    page number. `refused`: the form of the panel as somebody sent it, with what is wrong in it; else None.
     """
 
     contact: Contact
@@ -34,6 +35,7 @@ class Shown:
     currency: str
     country: str
     asked: Mapping[str, str]
+    refused: Any = None
 
     @cached_property
     def refs(self) -> dict[int, SystemRef]:
@@ -50,6 +52,11 @@ class Shown:
     def golden(self) -> dict[str, Golden]:
         """The golden values over the visible refs (R-MDB-33)."""
         return golden_of(self.mappings, self.contact.pins.all())
+
+    @cached_property
+    def crm(self) -> CrmValues:
+        """Owner and segment over the visible refs; one query."""
+        return crm_values(self.mappings)
 
     @cached_property
     def rules(self) -> RulesInForce:
@@ -120,6 +127,15 @@ class Badge:
 
     text: str
     state: str = "off"
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Link:
+    """A way on from the page's head; `why` stands on hover."""
+
+    title: str
+    address: str
     why: str = ""
 
 

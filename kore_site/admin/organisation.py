@@ -14,7 +14,7 @@ from django.utils import timezone
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminSelect2Widget, UnfoldAdminTimeWidget
 
-from contacts.models import Organisation
+from contacts.models import Organisation, TicketSystem
 from sync.services.schedules import plan_next_night
 
 
@@ -29,6 +29,17 @@ def _countries() -> list[tuple[str, str]]:
 
 def _currencies() -> list[tuple[str, str]]:
     return [(money.alpha_3, f"{money.alpha_3} {money.name}") for money in pycountry.currencies]
+
+
+def _isolation_now(organisation: Organisation | None) -> str:
+    """What isolation does now, as sentences; said to those who make and isolate systems."""
+    isolated = TicketSystem.objects.filter(is_isolated=True).count()
+    if not isolated:
+        return "No system is isolated, so CRM fields are open to whoever may change them."
+    said = "1 system is isolated" if isolated == 1 else f"{isolated} systems are isolated"
+    if organisation and organisation.locks_crm_fields:
+        return f"{said}, so CRM fields are locked for everybody: accounts are changed in the TDM."
+    return f"{said}, but the lock is lifted: CRM fields are open to whoever may change them."
 
 
 def _refused(said: str) -> dict[str, str]:
@@ -62,6 +73,8 @@ class OrganisationForm(forms.ModelForm):
             "brake_share",
             "brake_floor",
             "brake_size",
+            "locks_crm_fields",
+            "smallest_cell",
         )
         widgets = {"night_at": UnfoldAdminTimeWidget(format="%H:%M")}
         labels = {
@@ -69,12 +82,15 @@ class OrganisationForm(forms.ModelForm):
             "brake_share": "Contacts joined, at most (percent)",
             "brake_floor": "but never fewer than (Contacts)",
             "brake_size": "System Refs in one Contact, at most",
+            "locks_crm_fields": "Lock CRM fields while a system is isolated",
+            "smallest_cell": "Smallest figure told of systems out of sight",
         }
         error_messages = {
             "night_at": {"invalid": "A time of day, such as 02:00."},
             "brake_share": _refused("A whole number of percent, from 1 to 100."),
             "brake_floor": _refused("A whole number of Contacts, 0 or more."),
             "brake_size": _refused("A whole number of System Refs, 2 or more."),
+            "smallest_cell": _refused("A whole number, from 0 to 1,000; 0 tells every figure."),
         }
 
 
@@ -94,6 +110,11 @@ class OrganisationAdmin(ModelAdmin):
         ),
     )
     compressed_fields = True
+
+    def get_fieldsets(self, request: HttpRequest, obj: Organisation | None = None) -> Any:
+        """Isolation as well, with what it comes to now."""
+        told = {"fields": ("locks_crm_fields", "smallest_cell"), "description": _isolation_now(obj)}
+        return (*self.fieldsets, ("Isolated systems", told))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
