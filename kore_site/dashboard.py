@@ -13,8 +13,8 @@ from django.utils import timezone
 from contacts.figures import Figures, SystemFigures, figures_of, forget_figures, refs_alone
 from contacts.models import Contact, Job, Organisation, TicketSystem
 from contacts.permissions import GROUPS_WITH_EVERY_SYSTEM, SystemRight, systems_with
+from contacts.recently_opened import opened_last
 from contacts.services.golden import golden_of
-from kore_site.recent_contacts import opened_last
 from sync.models import NightRun
 from sync.night_charts import night_bars
 from sync.night_held import MAY_RELEASE, held_by_command

@@ -1,16 +1,17 @@
-"""Remembers which contacts somebody opened last: their GroupIDs, in the session, and nothing else."""
+"""Notes which contacts somebody opens, on their page or in the TDM."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from django.http import HttpRequest, HttpResponse
 
-KEY = "recent_contacts"
-KEPT = 8
-CONTACT_PAGE = "admin:contacts_contact_change"
+from contacts.recently_opened import note
+
+# The pages of one contact, and what their addresses call its GroupID.
+CONTACT_PAGES: Mapping[str, str] = {"admin:contacts_contact_change": "object_id", "tdm:contact": "group_id"}
 
 
 class RecentContacts:
-    """Notes a contact's page once it was shown; one that was refused or absent leaves no trace."""
+    """Notes a contact once its page was shown; one that was refused or absent leaves no trace."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
@@ -18,24 +19,9 @@ class RecentContacts:
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
         match = request.resolver_match
-        if (
-            match is not None
-            and match.view_name == CONTACT_PAGE
-            and request.method == "GET"
-            and response.status_code == 200
-            and match.kwargs["object_id"].isdecimal()
-        ):
-            note(request, int(match.kwargs["object_id"]))
+        if match is None or match.view_name not in CONTACT_PAGES:
+            return response
+        group_id = str(match.kwargs[CONTACT_PAGES[match.view_name]])
+        if request.method == "GET" and response.status_code == 200 and group_id.isdecimal():
+            note(request, int(group_id))
         return response
-
-
-def note(request: HttpRequest, group_id: int) -> None:
-    """Put the contact first; writes the session only when the order changes."""
-    known = opened_last(request)
-    if known[:1] != [group_id]:
-        request.session[KEY] = [group_id, *(other for other in known if other != group_id)][:KEPT]
-
-
-def opened_last(request: HttpRequest) -> list[int]:
-    """GroupIDs, newest first."""
-    return list(request.session.get(KEY, []))

@@ -65,6 +65,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "kore_site.middleware.OrganisationTimeZone",
     "kore_site.recent_contacts.RecentContacts",
+    "kore_site.embedding.Framing",
 ]
 
 ROOT_URLCONF = "kore_site.urls"
@@ -112,6 +113,12 @@ LOGIN_URL = "admin:login"
 LOGIN_REDIRECT_URL = "admin:index"
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = BEHIND_HTTPS
+# CRMs whose pages may show the TDM in a frame, such as https://example.lightning.force.com. A cookie goes
+# into another site's frame only when it says so, and over HTTPS alone.
+CRM_FRAME_ORIGINS = env.list("CRM_FRAME_ORIGINS", default=[])
+if CRM_FRAME_ORIGINS:
+    SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "None"
+    SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = True
 SECURE_SSL_REDIRECT = False
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_HTTPS else None
 SECURE_REFERRER_POLICY = "same-origin"

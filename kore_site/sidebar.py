@@ -1,23 +1,28 @@
 """The sidebar: the admin's sections in order, with the pages that the user may open."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.templatetags.static import static
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the sidebar: the model whose admin decides who gets it, and where it leads."""
+    """One line of the sidebar: the model whose admin decides who gets it, and where it leads.
+
+    A page that is no model's has `url`, the name of its address, and `needs`, the permission that opens it.
+    """
 
     title: str
     icon: str
-    model: str
+    model: str = ""
     page: str = "changelist"
+    url: str = ""
+    needs: str = ""
 
 
 SECTIONS: Sequence[tuple[str, Sequence[Entry]]] = (
@@ -27,6 +32,14 @@ SECTIONS: Sequence[tuple[str, Sequence[Entry]]] = (
             Entry("Contacts", "person", "contacts.contact"),
             Entry("System Refs", "badge", "contacts.systemref"),
             Entry("Add contact", "person_add", "contacts.contact", page="add"),
+        ),
+    ),
+    (
+        "TDM",
+        (
+            Entry("Find a fan", "person_search", url="tdm:find", needs="contacts.view_contact"),
+            Entry("Conflicts", "alt_route", url="tdm:conflicts", needs="contacts.view_heldvalue"),
+            Entry("Write-backs", "outbox", url="tdm:write_backs", needs="ticketing.view_writeback"),
         ),
     ),
     (
@@ -53,6 +66,7 @@ SECTIONS: Sequence[tuple[str, Sequence[Entry]]] = (
         (
             Entry("Organisation", "tune", "contacts.organisation"),
             Entry("Business units", "domain", "contacts.businessunit"),
+            Entry("Ticket System User Permission", "key", "contacts.rightsrecord"),
             Entry("Users", "manage_accounts", "auth.user"),
             Entry("Groups", "groups", "auth.group"),
             Entry("Background tasks", "task_alt", "django_q.success"),
@@ -79,7 +93,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     here = _entry_of_page(request.path)
     sections: list[dict[str, Any]] = [{"title": "", "items": [_overview(request)]}]
     for title, entries in SECTIONS:
-        items = [_item(entry, active=entry == here) for entry in entries if may_open(request, entry)]
+        items = [_item(request, entry, active=entry == here) for entry in entries if may_open(request, entry)]
         if items:
             sections.append({"title": title, "items": items})
     return sections
@@ -97,7 +111,9 @@ def tabs(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def may_open(request: HttpRequest, entry: Entry) -> bool:
-    """Whether the page exists and its own admin lets this user in."""
+    """Whether the page exists and its own admin, or the permission that it needs, lets this user in."""
+    if entry.url:
+        return bool(_address(entry)) and request.user.has_perm(entry.needs)
     found = _registered().get(entry.model)
     if found is None:
         return False
@@ -130,10 +146,21 @@ def favicon(request: HttpRequest) -> str:
     return static("kore/favicon.svg")
 
 
+def tdm_css(request: HttpRequest) -> str:
+    """Address of the look of the Ticketing Data Manager."""
+    return static("kore/tdm.css")
+
+
+def tdm_js(request: HttpRequest) -> str:
+    """Address of what keeps a form of the Ticketing Data Manager from being lost."""
+    return static("kore/tdm.js")
+
+
 def _entry_of_page(path: str) -> Entry | None:
     """The entry whose address covers the page; the longest, since "add" stands below its list."""
     known = _registered()
-    entries = [entry for _title, entries in SECTIONS for entry in entries if entry.model in known]
+    offered = [entry for _title, entries in SECTIONS for entry in entries]
+    entries = [entry for entry in offered if entry.model in known or (entry.url and _address(entry))]
     covering = [entry for entry in entries if path.startswith(_address(entry))]
     if any(tab.model in known and path.startswith(_address(tab)) for tab in BACKGROUND_TASKS):
         return next(entry for entry in entries if entry.model == BACKGROUND_TASKS[0].model)
@@ -153,8 +180,10 @@ def _overview(request: HttpRequest) -> dict[str, Any]:
     }
 
 
-def _item(entry: Entry, *, active: bool) -> dict[str, Any]:
-    return {"title": entry.title, "icon": entry.icon, "link": _address(entry), "active": active}
+def _item(request: HttpRequest, entry: Entry, *, active: bool) -> dict[str, Any]:
+    counts: Mapping[str, int] = getattr(request, "counts_of_pages", {})
+    item = {"title": entry.title, "icon": entry.icon, "link": _address(entry), "active": active}
+    return item | ({"badge": counts[entry.url]} if counts.get(entry.url) else {})
 
 
 def _registered() -> dict[str, admin.ModelAdmin]:
@@ -162,4 +191,10 @@ def _registered() -> dict[str, admin.ModelAdmin]:
 
 
 def _address(entry: Entry) -> str:
-    return reverse(f"admin:{entry.model.replace('.', '_')}_{entry.page}")
+    """Where the entry leads; empty where this installation has no such page."""
+    if not entry.url:
+        return reverse(f"admin:{entry.model.replace('.', '_')}_{entry.page}")
+    try:
+        return reverse(entry.url)
+    except NoReverseMatch:
+        return ""

@@ -7,9 +7,11 @@ from typing import Any
 
 from django.db.models import Count, Sum
 from django.db.models.functions import Coalesce, ExtractYear
+from django.urls import reverse
 
-from contacts.contact_page import Badge, Panel, Shown
-from contacts.models import TicketSystem
+from contacts.contact_page import Badge, Link, Panel, Shown
+from contacts.models import FieldChange, TicketSystem
+from contacts.models.person_details import DETAIL_FIELDS
 from ticketing.models import Purchase
 from ticketing.models.purchase import COUNTED
 
@@ -101,6 +103,18 @@ def season_ticket(shown: Shown) -> list[Badge]:
     return [Badge("Season ticket", "good", f"Held in {', '.join(dict.fromkeys(holders))}")]
 
 
+def tdm(shown: Shown) -> Link:
+    """Where the accounts are changed."""
+    return Link("TDM", reverse("tdm:contact", args=[shown.contact.pk]), "See all accounts, and change them")
+
+
+def way_back(shown: Shown, change: FieldChange) -> str:
+    """The history of the account in the TDM, where its changes are reverted; it says there who may."""
+    if change.field not in DETAIL_FIELDS:
+        return ""
+    return f"{reverse('tdm:contact', args=[shown.contact.pk])}?account={change.system_ref_id}&show=history"
+
+
 PANELS = [
     Panel(
         key="timeline",
@@ -113,3 +127,5 @@ PANELS = [
     )
 ]
 BADGES = [season_ticket]
+LINKS = [tdm]
+WAYS_BACK = [way_back]

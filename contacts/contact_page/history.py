@@ -1,17 +1,19 @@
 """History: what changed on the visible System Refs, and how they moved between GroupIDs."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from contacts.contact_page.parts import Shown
+from contacts.contact_page.parts import Shown, declared
 from contacts.models import FieldChange, GoneRef, Move, SystemRef
 from contacts.models.history import AT_SOURCE
 from contacts.models.person_details import DETAIL_FIELDS, name_of
 
 LINES = 60
+# Gives the address where a change can be reverted; blank where it cannot.
+WayBack = Callable[[Shown, FieldChange], str]
 # Moves that move nothing: which ref leads, and since when it is a person's choice.
 _CHOICES = (
     Move.Cause.PRIMARY_BY_HAND,
@@ -30,7 +32,10 @@ _AT_SOURCE = {
 
 @dataclass(frozen=True)
 class HistoryLine:
-    """One thing that happened to one ref; `by` names the person or the way in."""
+    """One thing that happened to one ref; `by` names the person or the way in.
+
+    `way_back`: where it can be reverted; an app above says so by a function in its WAYS_BACK.
+    """
 
     at: datetime
     ref: SystemRef
@@ -38,6 +43,7 @@ class HistoryLine:
     before: str
     after: str
     by: str
+    way_back: str = ""
 
 
 def history(shown: Shown) -> Mapping[str, Any]:
@@ -49,7 +55,10 @@ def history(shown: Shown) -> Mapping[str, Any]:
         .select_related("actor")
         .order_by("-at", "-pk")[: upto + 1]
     )
-    lines = [_changed(change, shown) for change in changes] + [_moved(m, shown) for m in visible_moves(shown)]
+    ways_back = declared("WAYS_BACK")
+    lines = [_changed(change, shown, ways_back) for change in changes] + [
+        _moved(m, shown) for m in visible_moves(shown)
+    ]
     lines.sort(key=lambda line: line.at, reverse=True)
     return {
         "lines": lines[upto - LINES : upto],
@@ -94,18 +103,22 @@ def _is_explained(move: Move, seen: Mapping[int, set[int]]) -> bool:
     return bool(seen.get(kept, set()) - {move.system_ref_id})
 
 
-def _changed(change: FieldChange, shown: Shown) -> HistoryLine:
+def _changed(change: FieldChange, shown: Shown, ways_back: Sequence[WayBack]) -> HistoryLine:
     by = change.get_origin_display()
     if change.actor:
         by = f"{change.actor.get_full_name() or change.actor.username}, {by}"
-    what = name_of(change.field) if change.field in DETAIL_FIELDS else change.field or "came in"
-    before, after = change.before, change.after
+    what, before, after = in_words(change)
+    ref = shown.refs[change.system_ref_id]
+    way_back = next((address for way in ways_back if (address := way(shown, change))), "")
+    return HistoryLine(change.at, ref, what, before, after, by, way_back)
+
+
+def in_words(change: FieldChange) -> tuple[str, str, str]:
+    """What changed, from what, to what."""
     if change.field == AT_SOURCE:
-        what = "at its source"
-        before, after = (_AT_SOURCE.get(how, how) for how in (before, after))
-    return HistoryLine(
-        at=change.at, ref=shown.refs[change.system_ref_id], what=what, before=before, after=after, by=by
-    )
+        return ("at its source", *(_AT_SOURCE.get(how, how) for how in (change.before, change.after)))
+    what = name_of(change.field) if change.field in DETAIL_FIELDS else change.field or "came in"
+    return what, change.before, change.after
 
 
 def _moved(move: Move, shown: Shown) -> HistoryLine:

@@ -7,6 +7,7 @@ from django.db.models import Exists, OuterRef, Prefetch, prefetch_related_object
 
 from contacts.models.found_at_once import FEWEST_LETTERS, Among, contacts_of_few
 from contacts.models.mapping import Mapping, Move
+from contacts.models.near_names import near_names
 from contacts.models.person_details import PersonDetails
 from contacts.models.system_ref import SystemRef, holds
 from contacts.permissions import SystemRight, sees_every_system, systems_with
@@ -90,6 +91,10 @@ class ContactQuerySet(models.QuerySet):
         if text.isdecimal() and len(text) < 19:
             exact = exact.union(Contact.objects.filter(pk=int(text)).values_list("pk"), all=True)
         return self.filter(pk__in=exact)
+
+    def named_nearly(self, text: str, user) -> list[int]:
+        """Ids of Contacts whose name, on a ref that the user may see, nearly is the text; nearest first."""
+        return near_names(SystemRef.objects.visible_to(user), text)
 
     def in_systems(self, systems, user) -> "ContactQuerySet":
         """Contacts with a ref in one of these systems, among those that the user may see."""

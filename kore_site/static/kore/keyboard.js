@@ -3,7 +3,7 @@
 // And names, for those who hear the page, of the libraries' controls that are pictures alone.
 (() => {
   "use strict";
-  const places = { c: ["Contacts", "/admin/contacts/contact/"], o: ["Overview", "/admin/"], n: ["Nights", "/admin/sync/nightrun/"] };
+  const places = { c: ["Contacts", "/admin/contacts/contact/"], t: ["TDM: find a fan", "/tdm/"], o: ["Overview", "/admin/"], n: ["Nights", "/admin/sync/nightrun/"] };
   const typing = (element) => element.closest("input, textarea, select, [contenteditable]") !== null;
   const rows = () => [...document.querySelectorAll("table[data-rows] tbody tr, #result_list tbody tr")].filter((row) => row.querySelector("a"));
   let here = -1;

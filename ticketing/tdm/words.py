@@ -1,0 +1,30 @@
+"""What a Submit did, in words: what changed, and what happens next."""
+
+from collections.abc import Iterable
+
+from contacts.models.person_details import name_of
+from ticketing.models import WriteBack
+from ticketing.services.submit import Submitted
+
+
+def said_of(submitted: Submitted) -> str:
+    """Names of fields and what comes next; never a value, since messages travel in cookies."""
+    correction = submitted.correction
+    if not correction.after and not submitted.write_backs:
+        return "Nothing was changed: this is what the account says already."
+    code = correction.ref.system.code
+    sentences = [f"{_listed(correction.after).capitalize()} changed."] if correction.after else []
+    for write_back in submitted.write_backs:
+        fields = _listed(write_back.values)
+        if write_back.state == WriteBack.State.WAITING:
+            sentences.append(f"On its way to {code}: {fields}.")
+        else:
+            sentences.append(
+                f"Nothing can write to {code}; change it there yourself: {fields}. The task is filed."
+            )
+    return " ".join(sentences)
+
+
+def _listed(fields: Iterable[str]) -> str:
+    names = [name_of(field) for field in fields]
+    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
