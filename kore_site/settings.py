@@ -63,6 +63,8 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "kore_site.refusals.RefusedWrites",
+    "kore_site.view_as.ViewAs",
     "kore_site.middleware.OrganisationTimeZone",
     "kore_site.recent_contacts.RecentContacts",
     "kore_site.embedding.Framing",

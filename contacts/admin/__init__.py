@@ -6,6 +6,7 @@ from contacts.admin import (
     matching_rules,
     model_versions,
     primary_rules,
+    rights,
     system_ref,
     ticket_systems,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "matching_rules",
     "model_versions",
     "primary_rules",
+    "rights",
     "system_ref",
     "ticket_systems",
 ]
