@@ -23,6 +23,7 @@ from contacts.admin.contact_entry import EntryForm, is_confirmed
 from contacts.admin.contact_filters import (
     BoughtFilter,
     EmailFilter,
+    OwnerFilter,
     SystemFilter,
     SystemsCountFilter,
     UnitFilter,
@@ -122,7 +123,7 @@ class ContactAdmin(ExportingAdmin):
 
     resource_classes = (ContactResource,)
     list_display = ("group_id", "name", "email", "phone", "city", "systems", "spent", "last_purchase")
-    list_filter = (SystemFilter, SystemsCountFilter, EmailFilter, BoughtFilter, UnitFilter)
+    list_filter = (SystemFilter, SystemsCountFilter, EmailFilter, BoughtFilter, UnitFilter, OwnerFilter)
     search_fields = ("pk",)  # turns the search box on; what it finds is ContactQuerySet.search's business
     ordering = ("-pk",)
     change_list_template = "admin/contacts/contact/change_list.html"

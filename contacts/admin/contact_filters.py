@@ -5,11 +5,12 @@ from datetime import timedelta
 from typing import Any
 
 from django.contrib.admin import SimpleListFilter
-from django.db.models import Count, Q, QuerySet
+from django.contrib.auth.models import User
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 
-from contacts.models import SystemRef, TicketSystem
+from contacts.models import CrmDetails, SystemRef, TicketSystem
 from contacts.permissions import systems_of
 
 
@@ -122,3 +123,27 @@ class BoughtFilter(ByVisibleRefs):
         if value and value.isdecimal() and len(value) < 5:
             buyers = buyers.filter(last_purchased_at__gte=timezone.now() - timedelta(days=int(value)))
         return self.contacts_of(queryset, buyers) if value else queryset
+
+
+class OwnerFilter(ByVisibleRefs):
+    """By who looks after the person, as visible records say; offered once anybody looks after somebody."""
+
+    title = "owner"
+    parameter_name = "owner"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Sequence[tuple[str, str]]:
+        told = CrmDetails.objects.visible_to(request.user)
+        found = User.objects.filter(Exists(told.filter(owner=OuterRef("pk"))))
+        others = found.order_by("last_name", "first_name", "username")
+        named = [(str(one.pk), one.get_full_name() or one.get_username()) for one in others]
+        mine = [(pk, "mine") for pk, _name in named if pk == str(request.user.pk)]
+        return [*mine, *(one for one in named if one[0] != str(request.user.pk))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        value = self.value()
+        if not value:
+            return queryset
+        told = CrmDetails.objects.visible_to(request.user)
+        is_known = value.isdecimal() and len(value) < 10
+        own = told.filter(owner=int(value)) if is_known else told.none()
+        return self.contacts_of(queryset, self.visible_refs().filter(crm_details__in=own))

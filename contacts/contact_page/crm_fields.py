@@ -11,8 +11,8 @@ from django.db.models import Q
 
 from contacts.contact_page.parts import Badge, Shown
 from contacts.models import BusinessUnit, CrmDetails, Organisation, SystemRef, TicketSystem
+from contacts.models.history import as_text
 from contacts.models.person_details import PersonDetails, name_of
-from contacts.services.arrivals import as_text
 from contacts.services.corrections import CannotCorrect, MayNotCorrect, Overtaken
 from contacts.services.crm_fields import (
     CRM_FIELDS,

@@ -23,10 +23,10 @@ from contacts.models import (
     TicketSystem,
 )
 from contacts.models import Mapping as Placement
-from contacts.models.history import Origin
+from contacts.models.history import Origin, as_text
 from contacts.models.person_details import DETAIL_FIELDS
 from contacts.permissions import SystemRight, holds
-from contacts.services.arrivals import as_text, take_turns
+from contacts.services.arrivals import take_turns
 from contacts.services.changes import record_changes
 from contacts.services.corrections import CannotCorrect, MayNotCorrect, Overtaken, correct
 from contacts.services.crm_values import CrmValues, crm_lock, crm_values, owners, who_may_lift

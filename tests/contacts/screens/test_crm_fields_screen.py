@@ -233,3 +233,24 @@ def test_reading_the_forms_own_address_leads_to_the_panel(as_rep, may_edit, ann)
     assert (answer.status_code, answer.url) == (
         302, reverse("admin:contacts_contact_change", args=[ann.pk]) + "?panel=crm",
     )  # fmt: skip
+
+
+@pytest.mark.req("R-MDB-16")
+def test_the_list_filters_by_owner_as_visible_records_say_and_offers_no_other(
+    as_rep, may_edit, ann, person, mlb, unit
+):
+    bo, south = person((mlb, {"first_name": "Bo"})), add_business_unit("south")
+    boss = UserFactory(first_name="Zed", last_name="Boss", is_superuser=True)
+    edit_crm_fields(ann, {"owner": may_edit}, unit=unit, seen=None, by=boss, now=NOW)
+    edit_crm_fields(bo, {"owner": boss}, unit=south, seen=None, by=boss, now=NOW)
+    address = reverse("admin:contacts_contact_changelist")
+
+    whole = as_rep.get(address)
+    shown = {
+        owner: [row.contact.pk for row in as_rep.get(address, {"owner": owner}).context["cl"].rows]
+        for owner in (may_edit.pk, boss.pk, "x")
+    }
+
+    assert f'<option value="{may_edit.pk}">mine</option>' in " ".join(whole.text.split())
+    assert "Zed Boss" not in whole.text
+    assert shown == {may_edit.pk: [ann.pk], boss.pk: [], "x": []}
