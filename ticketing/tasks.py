@@ -1,4 +1,4 @@
-"""What the cluster does for ticketing: pulls; each task may run twice."""
+"""What the cluster does for ticketing: pulls and write-backs; each task may run twice."""
 
 import logging
 
@@ -7,12 +7,14 @@ from django.utils import timezone
 
 from contacts.exclusive import AlreadyRunning
 from contacts.services.placement import place_new_refs
-from ticketing.models import PullRun, SourceConnection
+from ticketing.models import PullRun, SourceConnection, WriteBack
+from ticketing.services.carry_out import carry_out
 from ticketing.services.connections import MayNotConnect
 from ticketing.services.pull import pull as pull_now
 from ticketing.services.pull_alarms import look_for_late, tell_alarms
 from ticketing.services.pull_progress import is_pulling
 from ticketing.services.pull_schedule import request_pull
+from ticketing.services.sweep_write_backs import sweep
 
 logger = logging.getLogger(__name__)
 
@@ -59,6 +61,20 @@ def look_after_pulls() -> str:
     now = timezone.now()
     late = look_for_late(now=now)
     return f"{len(left)} pulls taken up, {late} late, {tell_alarms(now=now)} alarms mailed."
+
+
+def write_back(*, write_back_id: int) -> str:
+    """Write what waits for the source of this write-back, which is among it; a second task finds nothing."""
+    found = WriteBack.objects.filter(pk=write_back_id).select_related("system_ref").first()
+    connection = found and SourceConnection.objects.filter(system=found.system_ref.system_id).first()
+    if not connection:
+        return "Nothing to write."
+    return f"{carry_out(connection, clock=timezone.now)} looked at."
+
+
+def sweep_write_backs() -> str:
+    """Try again what waits to be written, and find out what is done; by schedule."""
+    return f"{sweep(clock=timezone.now)} looked at."
 
 
 def _has_nothing_to_do(connection: SourceConnection, trigger: str) -> bool:

@@ -186,22 +186,26 @@ def _ask_guards(stands: SystemRef, changed: Mapping[str, Any]) -> None:
 
 
 def _hold(stands: SystemRef, changed: Mapping[str, Any], *, by: User, now: datetime) -> None:
-    """From now on the values hold against what the source said last; one that it said itself needs not."""
+    """From now on the values hold against what the source said last, or may have been told in the meantime.
+
+    One that its source said last holds too: the source may say by now what is replaced here.
+    """
     if stands.system.kind == TicketSystem.Kind.HAND:
         return
     said = dict(stands.held_values.values_list("field", "source_value"))
-    wanted = {name: said.get(name, as_text(getattr(stands, name))) for name in changed}
-    agreed = [name for name, value in changed.items() if as_text(value) == wanted[name]]
-    HeldValue.objects.filter(system_ref=stands, field__in=agreed).delete()
+    replaced = {name: as_text(getattr(stands, name)) for name in changed}
+    against = {
+        name: replaced[name] if said.get(name) in (None, as_text(value)) else said[name]
+        for name, value in changed.items()
+    }
     HeldValue.objects.bulk_create(
         [
             HeldValue(system_ref=stands, field=name, source_value=source_value, by=by, at=now)
-            for name, source_value in wanted.items()
-            if name not in agreed
+            for name, source_value in against.items()
         ],
         update_conflicts=True,
         unique_fields=["system_ref", "field"],
-        update_fields=["by", "at", "differs_since"],
+        update_fields=["source_value", "by", "at", "differs_since"],
     )
 
 

@@ -73,8 +73,6 @@ def hand_edits_of(ref_ids: Collection[int]) -> HandEdits:
     found: dict[int, list[Held]] = {}
     if ref_ids:
         rows = HeldValue.objects.filter(AnyOf("system_ref", ref_ids)).order_by("pk")
-        for ref_id, *held in rows.values_list(
-            "system_ref", "id", "field", "source_value", "differs_since"
-        ).iterator():
-            found.setdefault(ref_id, []).append(Held(*held))
+        for row in rows.values_list("system_ref", "id", "field", "source_value", "differs_since"):
+            found.setdefault(row[0], []).append(Held(*row[1:]))
     return HandEdits(found)

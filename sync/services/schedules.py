@@ -9,11 +9,12 @@ from sync.night_report import next_night_at
 
 NIGHT = "Night"
 RESUME = "Take up what was cut off"
+WRITE_BACK = "Write back what waits"
 MINUTES_BETWEEN_LOOKS = 5
 
 
 def ensure_schedules(*, now: datetime) -> None:
-    """The two schedules stand. One that stands is left alone: a night missed while no cluster ran is due."""
+    """The schedules stand. One that stands is left alone: a night missed while no cluster ran is due."""
     Schedule.objects.get_or_create(
         name=NIGHT,
         defaults={
@@ -22,15 +23,16 @@ def ensure_schedules(*, now: datetime) -> None:
             "next_run": next_night_at(Organisation.load(), now=now),
         },
     )
-    Schedule.objects.get_or_create(
-        name=RESUME,
-        defaults={
-            "func": "sync.tasks.take_up",
-            "schedule_type": Schedule.MINUTES,
-            "minutes": MINUTES_BETWEEN_LOOKS,
-            "next_run": now + timedelta(minutes=MINUTES_BETWEEN_LOOKS),
-        },
-    )
+    for name, task in ((RESUME, "sync.tasks.take_up"), (WRITE_BACK, "ticketing.tasks.sweep_write_backs")):
+        Schedule.objects.get_or_create(
+            name=name,
+            defaults={
+                "func": task,
+                "schedule_type": Schedule.MINUTES,
+                "minutes": MINUTES_BETWEEN_LOOKS,
+                "next_run": now + timedelta(minutes=MINUTES_BETWEEN_LOOKS),
+            },
+        )
 
 
 def plan_next_night(*, now: datetime) -> datetime:

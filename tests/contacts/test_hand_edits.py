@@ -114,6 +114,17 @@ def test_a_person_may_blank_a_value_and_it_stays_blank():
     assert value(ref, "phone") == ""
 
 
+def test_a_correction_taken_back_holds_against_what_the_source_was_told():
+    ref = edited(last_name=("Marlwo", "Marlow"))
+    correct(ref, {"last_name": "Marlwo"}, seen=None, by=HeldValue.objects.get().by, now=LATER)
+
+    assert pull(ref, last_name="Marlow") == ("unchanged", 0)
+    assert value(ref, "last_name") == "Marlwo"
+
+    pull(ref, last_name="Marlwo")
+    assert held() == []
+
+
 def test_a_date_holds_as_texts_do():
     ref = edited(date_of_birth=(dt.date(1990, 1, 2), "1991-01-02"))
 
@@ -208,9 +219,9 @@ class Expected:
     def edit(self, wrote: str) -> None:
         if wrote == self.stands:
             return
-        source = self.stands if self.source is None else self.source
+        if self.source in (None, wrote):
+            self.source = self.stands
         self.stands, self.differs = wrote, False
-        self.source = None if wrote == source else source
 
     def settle(self, takes: bool) -> None:
         if not self.differs:

@@ -6,7 +6,7 @@ import pytest
 from django_q.models import Schedule
 
 from contacts.models import Organisation
-from sync.services.schedules import NIGHT, RESUME, ensure_schedules, plan_next_night
+from sync.services.schedules import NIGHT, RESUME, WRITE_BACK, ensure_schedules, plan_next_night
 
 pytestmark = pytest.mark.django_db
 
@@ -66,11 +66,12 @@ def test_a_night_that_was_missed_stays_due_until_it_has_run(london):
     assert the_night().next_run == at("2026-03-03T02:00")
 
 
-def test_there_are_two_schedules_however_often_they_are_ensured(london):
+def test_each_schedule_stands_once_however_often_they_are_ensured(london):
     for _start in range(2):
         ensure_schedules(now=at("2026-03-02T12:00"))
 
     assert sorted(Schedule.objects.values_list("name", "func")) == [
         (NIGHT, "sync.tasks.run_night"),
         (RESUME, "sync.tasks.take_up"),
+        (WRITE_BACK, "ticketing.tasks.sweep_write_backs"),
     ]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from contacts.models import TicketSystem
 from ticketing.models import SourceConnection
-from ticketing.services.connections import Wanted, save_connection
+from ticketing.services.connections import Wanted, save_connection, wanted_of
 
 ACCOUNTS_QUERY = (
     "SELECT number, first_name, last_name, email, phone, city, changed_at AS updated_at "
@@ -99,3 +99,14 @@ def connect(box: Box, system: TicketSystem, *, now: dt.datetime, **options: str)
         time_zone="UTC",
     )
     return save_connection(system, wanted, by=None, now=now)
+
+
+def let_write(connection: SourceConnection, box: Box, *, now: dt.datetime, **options: str) -> None:
+    """The connection writes accounts from now on, by WRITE unless told otherwise."""
+    wanted = wanted_of(
+        connection,
+        options={**connection.options, "write_statement": WRITE, **options},
+        secrets={"write_url": f"sqlite:///{box.path}"},
+    )
+    save_connection(connection.system, wanted, by=None, now=now)
+    connection.refresh_from_db()

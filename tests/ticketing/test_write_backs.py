@@ -10,13 +10,12 @@ from contacts.permissions import SystemRight, grant
 from contacts.services.corrections import MayNotCorrect, Overtaken
 from contacts.services.typed_values import Wrong
 from ticketing.models import SourceConnection, WriteBack
-from ticketing.services.connections import Wanted, save_connection
 from ticketing.services.reverts import CannotRevert, revert
 from ticketing.services.submit import send_again, settle_conflict, submit
 from ticketing.services.write_backs import CannotSettle, drop, mark_done
 
 from ..factories import NOW, MappingFactory, SystemRefFactory, UserFactory
-from .sources import WRITE, connect
+from .sources import connect, let_write
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("local_sources")]
 
@@ -37,11 +36,9 @@ def rep(ref: SystemRef):
 
 def writable(ref: SystemRef, box) -> SourceConnection:
     """The account's system is the box office, which can be written."""
-    connection = connect(box, ref.system, now=NOW, write_statement=WRITE)
-    secrets = {"write_url": f"sqlite:///{box.path}"}
-    names = [name for name in Wanted.__dataclass_fields__ if name != "secrets"]
-    settings = {name: getattr(connection, name) for name in names}
-    return save_connection(ref.system, Wanted(**settings, secrets=secrets), by=None, now=NOW)
+    connection = connect(box, ref.system, now=NOW)
+    let_write(connection, box, now=NOW)
+    return connection
 
 
 def filed() -> list[tuple]:

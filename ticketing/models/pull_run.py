@@ -147,6 +147,7 @@ class PullAlarm(models.Model):
         EMPTY_LIST = "empty", "the list of accounts came empty"
         TOO_MANY_GONE = "gone", "too many accounts are missing"
         REJECTED = "rejected", "many rows rejected"
+        UNSENT = "unsent", "changes not written"
 
     connection = models.ForeignKey(SourceConnection, on_delete=models.CASCADE, related_name="alarms")
     kind = models.CharField(max_length=8, choices=Kind)

@@ -19,6 +19,7 @@ _ALARMS = {
     PullAlarm.Kind.EMPTY_LIST: "empty list",
     PullAlarm.Kind.TOO_MANY_GONE: "many missing",
     PullAlarm.Kind.REJECTED: "many rejected",
+    PullAlarm.Kind.UNSENT: "not written",
 }
 
 
