@@ -81,12 +81,12 @@ def switch_primaries(
 
 
 @transaction.atomic
-def choose_primary(contact: Contact, ref: SystemRef, *, by: User, now: datetime) -> bool:
+def choose_primary(contact: Contact, ref: SystemRef, *, by: User | None, now: datetime) -> bool:
     """Let this ref lead its Contact by a person's word, which no rule and no night undoes (R-MDB-9 to 11).
 
     Choosing the ref that leads already marks it as chosen by hand. Returns whether anything changed: choosing
     again changes nothing. Raises MayNotChoosePrimary without the right to change records of the ref's system,
-    CannotChoosePrimary when the ref is not of this Contact.
+    CannotChoosePrimary when the ref is not of this Contact. `by` None: the system itself, by command.
     """
     leader = _leader(contact, ref, by=by)
     if leader.pk == ref.pk and leader.primary_by == PrimaryBy.HAND:
@@ -119,17 +119,19 @@ def leave_primary_to_rules(contact: Contact, ref: SystemRef, *, by: User, now: d
     return True
 
 
-def _leader(contact: Contact, ref: SystemRef, *, by: User) -> Mapping:
+def _leader(contact: Contact, ref: SystemRef, *, by: User | None) -> Mapping:
     """The mapping that leads the Contact, which is locked: whoever regroups or applies rules waits."""
     Contact.objects.select_for_update().filter(pk=contact.pk).first()
     if not Mapping.objects.filter(contact=contact.pk, system_ref=ref).exists():
         raise CannotChoosePrimary("This account is not of this contact any more. Look again.")
-    if not holds(by, SystemRight.CHANGE, ref.system):
+    if by is not None and not holds(by, SystemRight.CHANGE, ref.system):
         raise MayNotChoosePrimary(f"You may not change accounts of {ref.system.code}.")
     return Mapping.objects.get(contact=contact.pk, is_primary=True)
 
 
-def _mark(leader: Mapping, primary_by: PrimaryBy, *, cause: Move.Cause, by: User, now: datetime) -> None:
+def _mark(
+    leader: Mapping, primary_by: PrimaryBy, *, cause: Move.Cause, by: User | None, now: datetime
+) -> None:
     """Say anew why the leader leads; who did so stands in the moves."""
     Mapping.objects.filter(pk=leader.pk).update(primary_by=primary_by)
     Move.objects.create(
