@@ -124,7 +124,13 @@ class Person:
 # `role` is a name of kore_site.roles; `sees` is said on the screen at the end.
 ADMIN = Person("admin", "Jordan", "Diaz", "Administrator", "everything, and the settings")
 MANAGER = Person("manager", "Kemi", "Okafor", "CRM manager", "every system of both units")
-REP = Person("rep", "Luis", "Reyes", "Sales rep", "the Mariners' systems only: nothing of the Gulls")
+REP = Person(
+    "rep",
+    "Luis",
+    "Reyes",
+    "Sales rep",
+    "the Mariners' systems only: changes those but CLUB, nothing of the Gulls",
+)
 OFFICER = Person(
     "officer", "Nora", "Ashdown", "Data protection officer", "every system, for people's requests"
 )

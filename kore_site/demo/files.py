@@ -2,6 +2,7 @@
 
 import csv
 import datetime as dt
+import random
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ TRUTH_COLUMNS = ("system", "system_ref", "person")
 _EARLY_SHARE = 0.6
 _FIRST_DAYS_AGO = 9
 _ONE_IN_SHOP = 20  # System Refs of so many are the live shop's
+RETOLD = 4  # customers of whom the box office says something new
 
 
 @dataclass(frozen=True)
@@ -31,10 +33,14 @@ class Delivery:
 
 @dataclass(frozen=True)
 class ClubFiles:
-    """All deliveries in the order in which they came, and the file that tells who is who."""
+    """All deliveries in the order in which they came, and the file that tells who is who.
+
+    `retold`: customers of the box office of whom the last delivery says something else than the first.
+    """
 
     deliveries: Sequence[Delivery]
     truth: Path
+    retold: Sequence[str] = ()
 
 
 def write_files(folder: Path, *, refs: int, seed: int, now: dt.datetime) -> ClubFiles:
@@ -53,28 +59,49 @@ def write_files(folder: Path, *, refs: int, seed: int, now: dt.datetime) -> Club
     }
     newest_last = sorted(of[BOX_OFFICE], key=lambda entry: entry.created_at)
     early = int(len(newest_last) * _EARLY_SHARE)
+    retold = _retold(newest_last[:early], seed=seed, now=now)
     plan = (
-        ("1-box-office", newest_last[:early], _FIRST_DAYS_AGO),
-        ("2-gulls", of[GULLS_TICKETS], 6),
-        ("3-members", of[MEMBERS], 3),
-        ("4-box-office-new", newest_last[early:], 0),
+        ("1-box-office", newest_last[:early], _FIRST_DAYS_AGO, ()),
+        ("2-gulls", of[GULLS_TICKETS], 6, ()),
+        ("3-members", of[MEMBERS], 3, ()),
+        ("4-box-office-new", newest_last[early:], 0, retold),
     )
     deliveries = [
-        _write_delivery(folder, name, chosen, seed=seed, now=now, days_ago=days_ago)
-        for name, chosen, days_ago in plan
+        _write_delivery(folder, name, chosen, seed=seed, now=now, days_ago=days_ago, again=again)
+        for name, chosen, days_ago, again in plan
         if chosen
     ]
     truth = folder / "truth.csv"
     in_files = [_truth_of(entry) for entry in entries]
     _write(truth, TRUTH_COLUMNS, [*in_files, *(_truth(SHOP, number, shop[number]) for number in shop)])
-    return ClubFiles(deliveries, truth)
+    return ClubFiles(deliveries, truth, [row["system_ref"] for row in retold])
+
+
+def _retold(entries: Sequence[Entry], *, seed: int, now: dt.datetime) -> list[dict[str, str]]:
+    """Rows of some customers with another mobile number than in their first row."""
+    dice = random.Random(f"{seed}:retold")
+    told = [entry.row for entry in entries if entry.row["mobile"].startswith("07700")]
+    changed = (now - dt.timedelta(hours=6)).isoformat(timespec="seconds")
+    numbers = [f"07700 9005{number:02}" for number in dice.sample(range(100), k=RETOLD + 1)]
+    return [
+        row | {"mobile": next(m for m in (number, numbers[-1]) if m != row["mobile"]), "updated_at": changed}
+        for row, number in zip(told[-RETOLD:], numbers, strict=False)
+    ]
 
 
 def _write_delivery(
-    folder: Path, name: str, entries: Sequence[Entry], *, seed: int, now: dt.datetime, days_ago: int
+    folder: Path,
+    name: str,
+    entries: Sequence[Entry],
+    *,
+    seed: int,
+    now: dt.datetime,
+    days_ago: int,
+    again: Sequence[dict[str, str]],
 ) -> Delivery:
+    """A file of customers, with the rows of some who came before, and one of what these bought."""
     customers, purchases = folder / f"{name}-customers.csv", folder / f"{name}-purchases.csv"
-    rows = _write(customers, REF_COLUMNS, [entry.row for entry in entries])
+    rows = _write(customers, REF_COLUMNS, [*(entry.row for entry in entries), *again])
     came = now - dt.timedelta(days=days_ago)
     bought = make_purchases(entries, name=name, seed=seed, today=now.date(), now=came)
     lines = _write(purchases, PURCHASE_COLUMNS, bought)

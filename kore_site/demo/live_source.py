@@ -33,6 +33,12 @@ FROM customer WHERE changed_at >= :since
 _PURCHASES = """
 SELECT id, customer, article, sold_at, price, 'paid' AS status FROM sale WHERE changed_at >= :since
 """
+# The town and the names as well; the country is every customer's, and nobody's to write.
+_WRITE = """
+UPDATE customer SET forename = :first_name, surname = :last_name, email = :email, mobile = :mobile,
+    town = :city, postcode = :postcode, changed_at = strftime('%Y-%m-%d %H:%M:%S', 'now')
+WHERE number = :system_ref
+"""
 _MAPPING = {
     "accounts": {
         "number": "system_ref",
@@ -104,14 +110,16 @@ def open_shop(entries: Sequence[Entry], *, customers: int, seed: int, now: dt.da
 
 
 def connect_shop(*, now: dt.datetime) -> SourceConnection:
-    """Connect the shop's ticket system to its database."""
+    """Connect the shop's ticket system to its database, which it may write as well."""
     wanted = Wanted(
         connector="sql_database",
         options={
             "url": f"sqlite:///{shop_file()}",
             "accounts_query": _ACCOUNTS.strip(),
             "purchases_query": _PURCHASES.strip(),
+            "write_statement": _WRITE.strip(),
         },
+        secrets={"write_url": f"sqlite:///{shop_file()}"},
         mapping=_MAPPING,
         time_zone="UTC",
     )
@@ -136,10 +144,16 @@ def change_a_phone_number(*, now: dt.datetime) -> Change | None:
         if found is None:
             return None
         number, forename, surname = found
+    give_phone_number(number, mobile, now=now)
+    return Change(number, f"{forename} {surname}", mobile)
+
+
+def give_phone_number(number: str, mobile: str, *, now: dt.datetime) -> None:
+    """This customer of the shop has this mobile number from now on, by the shop's own program."""
+    with closing(sqlite3.connect(shop_file())) as shop, shop:
         shop.execute(
             "UPDATE customer SET mobile = ?, changed_at = ? WHERE number = ?", (mobile, _text(now), number)
         )
-    return Change(number, f"{forename} {surname}", mobile)
 
 
 def _sold(dice: random.Random, sold: dt.datetime) -> tuple[str, str, str]:

@@ -2,6 +2,7 @@
 
 import csv
 import datetime as dt
+import logging
 import time
 import zoneinfo
 from collections.abc import Callable, Iterator
@@ -23,6 +24,7 @@ from kore_site.demo import club
 from kore_site.demo.files import ClubFiles, Delivery
 from kore_site.demo.live_source import connect_shop
 from kore_site.demo.progress import Progress, progress
+from kore_site.demo.working_days import work_before, work_on_the_shop
 from sync.models import NightRun
 from sync.models.night import RunState
 from sync.night import NIGHT, Counts, Step
@@ -57,8 +59,9 @@ class PullFailed(Exception):
 
 
 def is_loaded() -> bool:
-    """Whether the demonstration is complete: its people are let in last."""
-    return User.objects.filter(username__in=[person.username for person in club.STAFF]).exists()
+    """Whether the demonstration is complete: its people are let in last, by their passwords."""
+    people = User.objects.filter(username__in=[person.username for person in club.STAFF])
+    return any(person.has_usable_password() for person in people)
 
 
 def is_someone_elses() -> bool:
@@ -90,8 +93,8 @@ def found_club() -> None:
 
 
 def live_through(files: ClubFiles, *, now: dt.datetime) -> tuple[list[Imported], list[NightRun]]:
-    """The club's last days: files come in, a night passes, newer files come in, the shop is pulled for the
-    first time, and tonight passes.
+    """The club's last days: files come in, a night passes, people work, newer files come in, the shop is
+    pulled for the first time, tonight passes, and the first changes go to the shop.
 
     Raises NightFailed or PullFailed.
     """
@@ -99,10 +102,18 @@ def live_through(files: ClubFiles, *, now: dt.datetime) -> tuple[list[Imported],
     today = [delivery for delivery in files.deliveries if not delivery.days_ago]
     imports = [done for delivery in earlier for done in _import_delivery(delivery, now=now)]
     nights = [_night(now=_two_nights_ago(now))]
+    _work("The people at work", lambda: work_before(files.retold, now=now - dt.timedelta(days=1)))
     imports += [done for delivery in today for done in _import_delivery(delivery, now=now)]
     imports.append(_pull_shop(now=now))
     nights.append(_night(now=now))
+    _work("Changes on their way to the shop", lambda: work_on_the_shop(clock=timezone.now))
     return imports, nights
+
+
+def _work(title: str, do: Callable[[], Counts]) -> None:
+    logging.getLogger("django-q").setLevel(logging.WARNING)  # else it speaks into the progress line
+    with progress(title) as line:
+        line.finish(counts_in_words(do()))
 
 
 def _two_nights_ago(now: dt.datetime) -> dt.datetime:

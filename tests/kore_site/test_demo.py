@@ -48,7 +48,10 @@ def run_demo(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
 def ask(folder: Path, expression: str) -> str:
     """What the demonstration's own database answers to an expression."""
     imports = "from contacts.models import *; from django.contrib.auth.models import User; "
-    imports += "from django.contrib.auth import authenticate; from ticketing.models import Purchase; "
+    imports += (
+        "from django.contrib.auth import authenticate; from ticketing.models import Purchase, WriteBack; "
+    )
+    imports += "from contacts.permissions import SystemRight; CHANGE = SystemRight.CHANGE; "
     return subprocess.run(
         [sys.executable, str(ROOT / "manage.py"), "shell", "-v0", "-c", f"{imports}print({expression})"],
         env=bare_environment(folder),
@@ -80,7 +83,9 @@ def test_the_demo_goes_from_an_empty_folder_to_golden_records_and_says_what_it_d
         assert f"\n{caption}\n" in first.stdout
     assert f"password: {PASSWORD}" in first.stdout
     refs, contacts, unplaced = ask(
-        folder, "SystemRef.objects.count(), Contact.objects.count(), SystemRef.objects.unplaced().count()"
+        folder,
+        "SystemRef.objects.exclude(system__kind='hand').count(), Contact.objects.count(), "
+        "SystemRef.objects.unplaced().count()",
     ).split()
     assert (refs, unplaced) == (str(REFS), "0")
     assert REFS / 2 < int(contacts) < REFS
@@ -97,6 +102,23 @@ def test_every_user_of_the_demo_can_sign_in_and_the_rep_sees_one_unit_only(loade
 
     assert signed_in == "[True, True, True, True]"
     assert seen_by_rep == "['CLUB', 'HAND-MARINERS', 'MAR', 'SHOP']"
+    changed_by_rep = ask(folder, f"sorted({codes.replace(')).values', '), CHANGE).values')})")
+    assert changed_by_rep == "['HAND-MARINERS', 'MAR', 'SHOP']"
+
+
+def test_the_queues_of_the_demo_hold_something_of_everything(loaded):
+    folder, _first = loaded
+
+    states = "sorted(WriteBack.objects.values_list('state', flat=True).distinct())"
+    owners = "CrmDetails.objects.exclude(owner=None).exclude(segment='').count()"
+    others = (
+        "HeldValue.objects.conflicts().count(), RightsRecord.objects.filter(by__username='manager').count()"
+    )
+
+    assert ask(folder, states) == "['refused', 'to_do', 'written']"
+    assert ask(folder, owners) == "40"
+    assert ask(folder, others) == "4 7"
+    assert ask(folder, "Organisation.objects.get().locks_crm_fields") == "True"
 
 
 def test_the_demo_started_again_loads_nothing_and_never_tells_the_old_password(loaded):

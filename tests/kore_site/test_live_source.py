@@ -17,7 +17,8 @@ from kore_site.demo.files import write_files
 from kore_site.demo.live_source import allow_shop, connect_shop, shop_file
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
 from tests.factories import NOW, UserFactory
-from ticketing.tasks import pull
+from ticketing.services.submit import submit
+from ticketing.tasks import pull, write_back
 
 pytestmark = pytest.mark.django_db
 
@@ -107,3 +108,28 @@ def test_a_shop_without_customers_is_told_and_nothing_fails(client, shop):
 
     assert "The shop has no customers left to change." in answer.text
     assert not OrmQ.objects.exists()
+
+
+@pytest.mark.req("R-MDB-26")
+def test_a_reps_submit_reaches_the_shop_and_is_written(shop, django_capture_on_commit_callbacks):
+    regroup(now=timezone.now())
+    rep = UserFactory(role=SALES_REPS)
+    for right in SystemRight:
+        grant(rep, right, on=shop.system)
+    ref = SystemRef.objects.order_by("pk").first()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        values = {"first_name": "Anna-Zoë", "mobile": "", "city": "York"}
+        [filed] = submit(ref, values, seen=None, by=rep, now=timezone.now()).write_backs
+    [task] = [queued.task for queued in OrmQ.objects.all()]
+    write_back(**task["kwargs"])
+
+    with closing(sqlite3.connect(shop_file())) as database:
+        asked = "SELECT forename, mobile, town FROM customer WHERE number = ?"
+        assert database.execute(asked, [ref.system_ref]).fetchone() == ("Anna-Zoë", None, "York")
+    filed.refresh_from_db()
+    ref.refresh_from_db()
+    assert (filed.state, ref.first_name, ref.mobile) == ("written", "Anna-Zoë", "")
+    pull(connection_id=shop.pk)
+    ref.refresh_from_db()
+    assert (ref.first_name, ref.mobile, ref.city) == ("Anna-Zoë", "", "York")

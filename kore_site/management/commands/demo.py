@@ -67,12 +67,13 @@ class Command(BaseCommand):
         now = timezone.now()
         with progress("The club") as line:
             load.found_club()
+            hire(now=now)
             line.finish("4 ticket systems in 2 business units")
         with progress("Files as the systems export them") as line:
             files = write_files(_FOLDER, refs=refs, seed=load.SEED, now=now)
             line.finish(f"{refs:,} System Refs, {sum(d.lines for d in files.deliveries):,} purchases")
         imports, nights = load.live_through(files, now=now)
-        hire(password=password)
+        set_passwords(password)
         self._print("What came in", report.imports_table(imports))
         self._print("The nights", report.nights_table(nights))
         self._print("The ticket systems", report.systems_table())
