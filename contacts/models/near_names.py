@@ -100,5 +100,10 @@ def _offered(word: str) -> Q:
         with connection.cursor() as cursor:  # the usual 0.6 misses two letters that changed places
             cursor.execute("SET pg_trgm.word_similarity_threshold = 0.5")
         return Q(Resembles(word))
-    pieces = {word[start : start + FEWEST_LETTERS] for start in range(len(word) - FEWEST_LETTERS + 1)}
+    swapped = {word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(len(word) - 1)}
+    pieces = {
+        spelling[start : start + FEWEST_LETTERS]
+        for spelling in (word, *swapped)
+        for start in range(len(word) - FEWEST_LETTERS + 1)
+    }
     return reduce(or_, (Q(Holds("search_text", piece)) for piece in sorted(pieces or {word})))

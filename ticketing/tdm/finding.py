@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from django.contrib.auth.models import User
-from django.db.models import OuterRef, Q, QuerySet, Subquery, Sum
+from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from contacts.list_pages import ListPages, NoSuchPage, Order, Page
 from contacts.models import Contact, CrmDetails, SystemRef, TicketSystem
@@ -86,18 +86,18 @@ class Wizard:
         if found.page.ids or not self.asked.text:
             return found
         near = Contact.objects.all().named_nearly(self.asked.text, self.user)
-        if not near:
+        rows = self._filtered.filter(pk__in=near)
+        left = set(rows.values_list("pk", flat=True)) if near else set()
+        if not left:
             return found
-        listed = self._listed(self._filtered.filter(pk__in=near), place, first=near)
-        return Found(listed.page, listed.pages, is_near=True) if listed.page.ids else found
+        listed = self._listed(rows, place, first=[pk for pk in near if pk in left])
+        return Found(listed.page, listed.pages, is_near=True)
 
     def _listed(self, rows: QuerySet, place: Mapping[str, str], *, first: Sequence[int] = ()) -> Found:
         if self.asked.text and not first:
             exact: Any = rows
             first = sorted(exact.exactly(self.asked.text, self.user).values_list("pk", flat=True))
         pages = ListPages(rows, Order(), per_page=PER_PAGE, first=first)
-        if len(pages.known) < len(first):  # those of the near names that the filters left out
-            pages = ListPages(rows, Order(), per_page=PER_PAGE)
         try:
             return Found(pages.page(place), pages)
         except NoSuchPage:
@@ -146,7 +146,7 @@ class Wizard:
         spent = Sum("system_ref__spent_total")
         if self.asked.text:
             of_row = seen.filter(contact=OuterRef("pk")).order_by().values("contact").annotate(spent=spent)
-            return rows.alias(spent=Subquery(of_row.values("spent"))).filter(**wanted)
+            return rows.filter(Exists(of_row.filter(**wanted)))
         sums = seen.order_by().values("contact").annotate(spent=spent).filter(**wanted)
         return rows.filter(pk__in=sums.values("contact"))
 

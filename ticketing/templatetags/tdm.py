@@ -1,6 +1,7 @@
 """The names of detail fields, as the screens of the TDM write them."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django import template
 
@@ -13,6 +14,12 @@ register = template.Library()
 def field_name(field: str) -> str:
     """What a field is called on every screen."""
     return name_of(field)
+
+
+@register.filter
+def person(user: Any) -> str:
+    """Somebody by name; who is not known any more, or nobody, is "somebody"."""
+    return (user.get_full_name() or user.get_username()) if user else "somebody"
 
 
 @register.filter
