@@ -35,7 +35,7 @@ class Asked:
     def of(cls, given: Mapping[str, str]) -> Asked:
         """As an address says it; what makes no sense counts as not said."""
         return cls(
-            words=given.get("q", "").strip()[:100],
+            words=plain(given.get("q", "")),
             role=_number(given.get("role", "")),
             only_differences=given.get("show", "") == "different",
             page=max(_number(given.get("p", "")), 1),
@@ -91,7 +91,7 @@ class Row:
 class Matrix:
     """One page of the screen."""
 
-    units: Sequence[tuple[BusinessUnit, Sequence[TicketSystem]]]
+    units: Sequence[tuple[BusinessUnit, int]]  # each with how many columns it spans
     systems: Sequence[TicketSystem]
     groups: Sequence[Row]
     people: Sequence[Row]
@@ -124,7 +124,10 @@ def rights_matrix(asked: Asked, *, by: User) -> Matrix:
     may = _permissions(people, held)
     names = {group.pk: group.name for group in groups}
     return Matrix(
-        units=[(unit, list(ones)) for unit, ones in groupby(systems, lambda system: system.business_unit)],
+        units=[
+            (unit, len(SystemRight) * len(list(ones)))
+            for unit, ones in groupby(systems, lambda system: system.business_unit)
+        ],
         systems=systems,
         groups=[_group_row(group, systems, held, by) for group in _groups_asked_for(groups, asked)],
         people=[_person_row(user, systems, held, names, tags, may[user.pk], by) for user in people],
@@ -284,6 +287,11 @@ def _box(
         through=[names[group] for group in giving],
         tags=[tags[group] for group in giving],
     )
+
+
+def plain(text: str) -> str:
+    """What somebody typed to search, fit for a database: short, and without a NUL."""
+    return text.replace("\x00", "").strip()[:100]
 
 
 def _number(text: str) -> int:

@@ -17,6 +17,7 @@ from contacts.admin.rights_pages import page_links
 from contacts.export_files import StreamedCsv
 from contacts.models import RefusedAttempt, RightsRecord
 from contacts.permissions import SystemRight
+from contacts.rights_matrix import plain
 
 LINES_A_PAGE = 50
 HEADER = ("at", "by", "deed", "to", "right", "system")
@@ -74,7 +75,7 @@ class RightsAudit:
     def refused_view(self, request: HttpRequest) -> HttpResponse:
         """Writes that were refused to people who were signed in, newest first."""
         self.must_decide(request)
-        person = request.GET.get("person", "").strip()[:100]
+        person = plain(request.GET.get("person", ""))
         attempts = RefusedAttempt.objects.select_related("user").order_by("-at", "-pk")
         for word in person.split():
             attempts = attempts.filter(
@@ -93,7 +94,7 @@ class RightsAudit:
 
 
 def _asked(request: HttpRequest) -> dict[str, str]:
-    return {name: request.GET.get(name, "").strip()[:100] for name in ("person", "by", "system")}
+    return {name: plain(request.GET.get(name, "")) for name in ("person", "by", "system")}
 
 
 def _records(request: HttpRequest) -> QuerySet[RightsRecord]:

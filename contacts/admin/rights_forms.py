@@ -74,6 +74,18 @@ class Bulk:
     def right_word(self) -> str:
         return "change" if self.right is SystemRight.CHANGE else "view"
 
+    @property
+    def whom(self) -> str:
+        """The rows in numbers: "2 groups and 38 people"."""
+        groups = sum(isinstance(holder, Group) for holder in self.holders.values())
+        people = len(self.holders) - groups
+        parts = [
+            f"{count:,} {one if count == 1 else many}"
+            for count, one, many in ((groups, "group", "groups"), (people, "person", "people"))
+            if count
+        ]
+        return " and ".join(parts) or "nobody"
+
     def counts(self) -> list[tuple[TicketSystem, int, int, int]]:
         """For each system: how many gain or lose view, and change, and for how many nothing changes."""
         found = [(system.pk, right, holder) for holder, system, right, _give in would_change(self.changes)]

@@ -77,12 +77,12 @@ def why_not_grantable(to: Holder, *, by: User) -> str:
     if isinstance(to, Group):
         return _why_not_group(to, by)
     if to.pk == by.pk:
-        return "You: nobody changes their own rights."
+        return "You: nobody grants themselves."
     if to.is_superuser:
-        return "A superuser holds every right on every system."
+        return "A superuser holds every right."
     if to.username == CLUSTER_USER:
-        return "The background cluster: nobody signs in as it."
-    return "" if to.is_active else "Disabled: cannot sign in, so no right has an effect."
+        return "The background cluster: nobody signs in."
+    return "" if to.is_active else "Disabled: no right has an effect."
 
 
 @transaction.atomic
@@ -167,11 +167,11 @@ def _why_not_group(group: Group, by: User) -> str:
     if by.is_superuser:
         return ""
     if group.name in GROUPS_WITH_EVERY_SYSTEM:
-        return "Its members hold every system by their role; only a superuser changes that."
+        return "Every system; only superusers change it."
     if "_groups_they_are_in" not in by.__dict__:
         by.__dict__["_groups_they_are_in"] = frozenset(by.groups.values_list("pk", flat=True))
     if group.pk in by.__dict__["_groups_they_are_in"]:
-        return "You are in this group: nobody changes their own rights."
+        return "Your group: nobody grants themselves."
     return ""
 
 
