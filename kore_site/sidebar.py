@@ -52,6 +52,7 @@ SECTIONS: Sequence[tuple[str, Sequence[Entry]]] = (
             Entry("Model versions", "balance", "contacts.modelversion"),
             Entry("Primary rules", "low_priority", "contacts.primaryrulelist"),
             Entry("Purchases", "receipt_long", "ticketing.purchase"),
+            Entry("Reports", "bar_chart", url="reports", needs="ticketing.view_purchase"),
         ),
     ),
     (

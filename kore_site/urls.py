@@ -16,6 +16,7 @@ urlpatterns = [
     path("contact/<int:group_id>/primary/", views.choose_primary_by_hand, name="choose_primary"),
     path("contact/<int:group_id>/crm-fields/", views.edit_crm_fields, name="crm_fields"),
     path("tdm/", include("ticketing.tdm.urls")),
+    path("reports/", include("ticketing.reports.urls")),
     path("demo/<int:connection_id>/change/", demo_change.change_source, name="demo_change"),
     path("hints/<str:hook_key>/", ticketing_views.hint, name="source_hint"),
     path("view-as/<int:user_id>/", view_as.view_as, name="view_as"),

@@ -10,9 +10,7 @@ from time import perf_counter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.db import transaction
-
-from contacts.figures import Figures, figures_of
+from contacts.figures import Figures, figures_of, forget_figures
 from contacts.models import Organisation, TicketSystem
 from ticketing.models import KeptReport
 from ticketing.services.report_sums import Asked, Newcomers, Part, Sale, newcomers, sales
@@ -57,8 +55,12 @@ class Question:
 
 @dataclass(frozen=True)
 class Answer:
-    """The rows of a question, as of when; `is_kept` where they were not counted for this look."""
+    """The rows of a question, as of when; `is_kept` where they were not counted for this look.
 
+    The figures of the overview may have been kept by the night, or for some minutes, before they came here.
+    """
+
+    question: Question
     rows: Sequence[Any]
     as_of: datetime
     is_kept: bool
@@ -71,11 +73,14 @@ def answer(question: Question, *, now: datetime) -> Answer:
         return _count(question, now=now)
     if kept.asked_on != now.date():
         KeptReport.objects.filter(pk=kept.pk).update(asked_on=now.date())
-    return Answer(_read(question, kept.rows), kept.as_of, is_kept=True)
+    return Answer(question, _read(question, kept.rows), kept.as_of, is_kept=True)
 
 
 def forget(questions: Sequence[Question]) -> None:
     """Have the next look at these count afresh."""
+    for question in questions:
+        if question.name == FIGURES:
+            forget_figures(question.system_ids)
     KeptReport.objects.filter(key__in=[question.key for question in questions]).delete()
 
 
@@ -107,22 +112,25 @@ def _first_looks() -> list[Question]:
 def _count(question: Question, *, now: datetime) -> Answer:
     started = perf_counter()
     rows = _COUNTS[question.name](question, now)
-    took = perf_counter() - started
-    with transaction.atomic():
-        if took < DEAR_SECONDS:
-            KeptReport.objects.filter(key=question.key).delete()
-            return Answer(rows, now, is_kept=False)
-        counted = {
-            "question": question.to_json(),
-            "is_narrow": question.asked.is_narrow,
-            "rows": _written(question, rows),
-            "as_of": now,
-            "until": now + STAND_FOR,
-        }
-        KeptReport.objects.update_or_create(
-            key=question.key, defaults=counted, create_defaults={**counted, "asked_on": now.date()}
-        )
-    return Answer(rows, now, is_kept=False)
+    if perf_counter() - started >= DEAR_SECONDS:
+        _keep(question, rows, now=now)
+    else:
+        KeptReport.objects.filter(key=question.key).delete()
+    as_of = min((row.as_of for row in rows if isinstance(row, Figures)), default=now)
+    return Answer(question, rows, as_of, is_kept=as_of < now)
+
+
+def _keep(question: Question, rows: Sequence[Any], *, now: datetime) -> None:
+    counted = {
+        "question": question.to_json(),
+        "is_narrow": question.asked.is_narrow,
+        "rows": _written(question, rows),
+        "as_of": now,
+        "until": now + STAND_FOR,
+    }
+    KeptReport.objects.update_or_create(
+        key=question.key, defaults=counted, create_defaults={**counted, "asked_on": now.date()}
+    )
 
 
 def _sales(question: Question, _now: datetime) -> Sequence[Any]:

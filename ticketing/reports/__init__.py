@@ -1,0 +1,1 @@
+"""Combined reports: tables and charts over everything, told to each reader as their rights allow."""
