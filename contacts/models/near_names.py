@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_LOOKED_AT = 3_000  # refs that are compared letter by letter
 MOST_OFFERED = 50
+LEAST_ALIKE = 0.35  # of PostgreSQL's trigrams: a letter exchanged amid six leaves two in five of them
 FEWEST_LETTERS = 3
 _WORD = re.compile(r"[^\W\d_]+")
 
@@ -96,14 +97,18 @@ def slips_between(one: str, other: str) -> int:
 
 def _offered(word: str) -> Q:
     """Refs that may hold a name near the word; short words share too little to be looked up."""
-    if connection.vendor == "postgresql" and has_trigrams() and len(word) > FEWEST_LETTERS:
-        with connection.cursor() as cursor:  # the usual 0.6 misses two letters that changed places
-            cursor.execute("SET pg_trgm.word_similarity_threshold = 0.5")
-        return Q(Resembles(word))
     swapped = {word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(len(word) - 1)}
+    if connection.vendor == "postgresql" and has_trigrams() and len(word) > FEWEST_LETTERS:
+        with connection.cursor() as cursor:
+            cursor.execute(f"SET pg_trgm.word_similarity_threshold = {LEAST_ALIKE}")
+        return _any_held(swapped) | Q(Resembles(word))
     pieces = {
         spelling[start : start + FEWEST_LETTERS]
         for spelling in (word, *swapped)
         for start in range(len(word) - FEWEST_LETTERS + 1)
     }
-    return reduce(or_, (Q(Holds("search_text", piece)) for piece in sorted(pieces or {word})))
+    return _any_held(pieces or {word})
+
+
+def _any_held(texts: Iterable[str]) -> Q:
+    return reduce(or_, (Q(Holds("search_text", text)) for text in sorted(texts)))
