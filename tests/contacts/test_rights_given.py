@@ -2,6 +2,7 @@
 
 import ast
 import datetime as dt
+import threading
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
+from django.db import connection
 from django.urls import get_resolver
 from guardian.admin import GuardedModelAdminMixin
 
@@ -273,6 +275,40 @@ def test_a_bulk_change_costs_the_same_queries_for_three_people_as_for_one(manage
         wanted = [RightChange(person, CHANGE, mlb, give=True) for person in people]
         with django_assert_num_queries(8):  # savepoint, lock, held, two permissions, two writes, release
             change_rights(wanted, by=manager, now=NOW)
+
+
+@pytest.mark.postgres
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="two connections to a memory do not wait")
+@pytest.mark.django_db(transaction=True)
+def test_two_managers_at_once_give_each_right_once_and_record_it_once(rep):
+    """SQLite lets one writer in at a time; on PostgreSQL the holders' rows are the turnstile."""
+    systems = TicketSystemFactory.create_batch(8)
+    managers = [UserFactory(is_superuser=True), UserFactory(is_superuser=True)]
+    at_once = threading.Barrier(2, timeout=20)
+    failures = []
+
+    def caller(manager, wanted):
+        try:
+            at_once.wait()
+            for change in wanted:
+                change_rights([change], by=manager, now=NOW)
+        except Exception as error:  # shown by the assertion below
+            failures.append(error)
+        finally:
+            connection.close()
+
+    wanted = [RightChange(rep, CHANGE, system, give=True) for system in systems]
+    callers = [
+        threading.Thread(target=caller, args=(manager, changes))
+        for manager, changes in zip(managers, (wanted, wanted[::-1]), strict=True)
+    ]
+    for one in callers:
+        one.start()
+    for one in callers:
+        one.join()
+
+    assert failures == []
+    assert len(own_rights(rep)) == RightsRecord.objects.count() == 16
 
 
 def test_withdraw_is_the_counterpart_of_grant(rep):
