@@ -353,6 +353,31 @@ def test_what_the_connection_cannot_write_any_more_becomes_a_task(box, connectio
     assert ann().city == "York"
 
 
+def test_of_a_change_what_the_connection_cannot_write_any_more_is_parted_off(box, connection, rep):
+    submitted(rep, city="York", first_name="Anne")
+    only_city = "UPDATE customers SET city = :city WHERE number = :system_ref"
+    let_write(connection, box, now=NOW, write_statement=only_city)
+
+    assert carried(connection) == ["written", "to_do"]
+    assert list(WriteBack.objects.order_by("pk").values_list("values", flat=True)) == [
+        {"city": "York"},
+        {"first_name": "Anne"},
+    ]
+    assert (at_source(box), at_source(box, "first_name")) == ("York", "Ann")
+
+
+def test_while_credentials_cannot_be_read_everything_waits(box, connection, rep, settings):
+    keys = settings.CREDENTIAL_KEY_FILE
+    settings.CREDENTIAL_KEY_FILE = f"{keys}.lost"
+
+    submitted(rep, city="York")
+    assert carried(connection) == ["waiting"]
+    assert PullAlarm.objects.get().kind == PullAlarm.Kind.UNSENT
+
+    settings.CREDENTIAL_KEY_FILE = keys
+    assert carried(connection, now=NOW + dt.timedelta(hours=1)) == ["written"]
+
+
 def test_what_waits_for_a_connection_that_is_gone_becomes_a_task(connection, rep):
     submitted(rep, city="York")
     connection.delete()

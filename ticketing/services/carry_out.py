@@ -1,7 +1,7 @@
 """Carries write-backs out: the only writer to ticketing systems; of an account the oldest first (ADR 13)."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 
@@ -99,7 +99,7 @@ def _carry(
 ) -> None:
     """Settle one write-back. Raises the SourceError for which it has to wait."""
     ref = write_back.system_ref
-    if not write_back.values.keys() <= writable_fields(ref):
+    if write_back.values.keys() - writable_fields(ref):
         _hand_over(write_back)
         return
     try:
@@ -203,12 +203,26 @@ def _refuse(write_back: WriteBack, refusal: _Refused, *, now: datetime) -> None:
 
 @transaction.atomic
 def _hand_over(write_back: WriteBack) -> None:
-    """The connection cannot write this any more: people have to."""
+    """What the connection cannot write, or not any more, people have to; the rest goes on waiting."""
     stands = locked(write_back)
-    if stands.state == State.WAITING:
-        stands.state, stands.try_after = State.TO_DO, None
-        stands.reason = "The connection cannot write this any more."
-        stands.save(update_fields=["state", "try_after", "reason"])
+    writable = writable_fields(stands.system_ref)
+    theirs = [name for name in stands.values if name not in writable]
+    if stands.state != State.WAITING or not theirs:
+        return
+    task = stands
+    if len(theirs) < len(stands.values):
+        task = WriteBack(system_ref=stands.system_ref, by=stands.by, at=stands.at)
+        task.values, stands.values = _parted(stands.values, theirs)
+        task.before, stands.before = _parted(stands.before, theirs)
+        stands.save(update_fields=["values", "before"])
+    task.state, task.try_after, task.reason = State.TO_DO, None, "The connection cannot write this."
+    task.save()
+
+
+def _parted(values: Mapping[str, str], fields: Collection[str]) -> tuple[dict[str, str], dict[str, str]]:
+    """The values of these fields, and the others."""
+    mine = {name: text for name, text in values.items() if name in fields}
+    return mine, {name: text for name, text in values.items() if name not in fields}
 
 
 def _settle(stands: WriteBack, state: WriteBack.State, *, now: datetime) -> None:

@@ -12,7 +12,7 @@ from contacts.permissions import SystemRight, holds
 from contacts.services.corrections import CannotCorrect, Correction, MayNotCorrect
 from ticketing.connectors.base import SourceError
 from ticketing.models import SourceConnection, WriteBack
-from ticketing.services.connections import PULLED_KINDS, BadConnection, kind_named, setup_of
+from ticketing.services.connections import PULLED_KINDS, kind_named, setup_of
 
 TASK = "ticketing.tasks.write_back"
 State = WriteBack.State
@@ -29,12 +29,16 @@ def file_write_backs(
 
     What the connection can write is one write-back that waits for the cluster, which is asked once this is
     committed; the rest is one task for people, and takes the place of earlier ones about the same fields.
-    Call it in the correction's transaction, which holds the ref's row.
+    Where the connection cannot be looked into, everything waits until it can. Call it in the correction's
+    transaction, which holds the ref's row.
     """
     ref, after = correction.ref, correction.after
     if not after or ref.system.kind not in PULLED_KINDS:
         return ()
-    writable = writable_fields(ref)
+    try:
+        writable: Collection[str] = writable_fields(ref)
+    except SourceError:
+        writable = after
     known = {**correction.before, **_taken_from_tasks(ref, set(after), by=by, now=now)}
     filed: list[WriteBack] = []
     for state, fields in (
@@ -67,19 +71,22 @@ def ask_for(write_back: WriteBack) -> None:
 
 
 def writable_fields(ref: SystemRef) -> frozenset[str]:
-    """Our fields that the ref's connection can write to its source; asks nobody."""
+    """Our fields that the ref's connection can write to its source; asks nobody.
+
+    Raises SourceError where the connection's credentials cannot be read.
+    """
     connection = SourceConnection.objects.filter(system=ref.system_id).first()
     if connection is None:
         return frozenset()
-    try:
-        return kind_named(connection.connector).writes(setup_of(connection), ref.system_ref)
-    except (SourceError, BadConnection):
-        return frozenset()
+    return kind_named(connection.connector).writes(setup_of(connection), ref.system_ref)
 
 
 def can_write_to(ref: SystemRef) -> bool:
-    """Whether the ref's system has a connection that can write something of it."""
-    return bool(writable_fields(ref))
+    """Whether the ref's system has a connection that can write something of it, as far as can be told."""
+    try:
+        return bool(writable_fields(ref))
+    except SourceError:
+        return True
 
 
 @transaction.atomic
