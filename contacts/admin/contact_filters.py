@@ -136,7 +136,7 @@ class OwnerFilter(ByVisibleRefs):
         found = User.objects.filter(Exists(told.filter(owner=OuterRef("pk"))))
         others = found.order_by("last_name", "first_name", "username")
         named = [(str(one.pk), one.get_full_name() or one.get_username()) for one in others]
-        mine = [(pk, "mine") for pk, _name in named if pk == str(request.user.pk)]
+        mine = [(pk, "my contacts") for pk, _name in named if pk == str(request.user.pk)]
         return [*mine, *(one for one in named if one[0] != str(request.user.pk))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:

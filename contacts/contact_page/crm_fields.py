@@ -38,6 +38,8 @@ ROWS = (
     ("address1", "address2"),
     ("city", "postcode", "country"),
 )
+# The same as text, in columns.
+COLUMNS = (ROWS[0], ROWS[1], ROWS[2], (*ROWS[3], *ROWS[4]))
 _LABELS = {OWNER: "owner", SEGMENT: "segment"}
 
 
@@ -70,7 +72,8 @@ def crm_fields(shown: Shown) -> Mapping[str, Any]:
         "ask": _names(who_may_lift(shown.user)) if lock else "",
         "reason": reason,
         "form": form,
-        "rows": [[_field(name, shown, form) for name in row] for row in ROWS],
+        "rows": [[_field(name, shown, form) for name in row] for row in (ROWS if form else COLUMNS)],
+        "units": hand_systems_of(shown.user) if form else [],
         "segments": _segments(shown.user) if form else [],
     }
 
@@ -78,10 +81,9 @@ def crm_fields(shown: Shown) -> Mapping[str, Any]:
 def crm_badges(shown: Shown) -> list[Badge]:
     """Owner and segment beside the name, where somebody says them."""
     crm = shown.crm
-    segment = [Badge(crm.segment, "good", f"Segment, as {crm.segment_ref} says")] if crm.segment else []
-    if crm.owner is None:
-        return segment
-    return [*segment, Badge(f"Owner: {_name(crm.owner)}", "off", f"Looks after this person: {crm.owner_ref}")]
+    segment, owner = crm.segment, _name(crm.owner) if crm.owner else ""
+    told = [("Segment", segment, crm.segment_ref), ("Owner", owner, crm.owner_ref)]
+    return [Badge(f"{what}: {said}", "off", f"As {ref} says") for what, said, ref in told if said]
 
 
 def why_not_editable(user: User) -> str:

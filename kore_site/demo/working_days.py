@@ -17,7 +17,7 @@ from ticketing.services.carry_out import carry_out
 from ticketing.services.submit import submit
 
 LOOKED_AFTER = 40  # fans who have an owner and a segment
-_SEGMENTS = ("Founding member", "Family", "Hospitality", "Season ticket", "Season ticket")
+_SEGMENTS = ("Founding member", "Family", "Hospitality", "Regular", "Regular")
 _WRITTEN = 2  # changes that the shop takes, before the one that it refuses
 
 
