@@ -22,6 +22,7 @@ from sync.night_report import NightLine, next_night_at, read_night
 from sync.services.run_night import night_is_at_work
 from ticketing.connection_report import read_connections
 from ticketing.models import SourceConnection
+from ticketing.tdm.overview import work_of
 
 NIGHTS_SHOWN = 30
 JOBS_SHOWN = 5
@@ -102,7 +103,8 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         steers=steers,
         shows_figures=shows_figures,
         finds_people=user.has_perm("contacts.view_contact"),
-        search_address=page_address("contacts_contact_changelist"),
+        search_address=reverse("tdm:find"),
+        work=work_of(user, mine=not steers),
         figures=figures,
         systems=lines,
         recent=_recent_contacts(request),

@@ -184,7 +184,8 @@ def _overview(request: HttpRequest) -> dict[str, Any]:
 def _item(request: HttpRequest, entry: Entry, *, active: bool) -> dict[str, Any]:
     counts: Mapping[str, int] = getattr(request, "counts_of_pages", {})
     item = {"title": entry.title, "icon": entry.icon, "link": _address(entry), "active": active}
-    return item | ({"badge": counts[entry.url]} if counts.get(entry.url) else {})
+    badge = {"badge": counts[entry.url], "badge_variant": "warning"} if counts.get(entry.url) else {}
+    return item | badge
 
 
 def _registered() -> dict[str, admin.ModelAdmin]:

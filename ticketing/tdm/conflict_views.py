@@ -50,8 +50,8 @@ def conflicts(request: HttpRequest) -> HttpResponse:
         "systems": systems_of(request.user),
         "may_settle": bool(systems_with(request.user, SystemRight.CHANGE)) and _may_change(request),
     }
-    crumbs = [("TDM", ""), ("Conflicts", "")]
-    return page(request, "tdm/conflicts.html", content, crumbs=crumbs, counts={"tdm:conflicts": waiting})
+    counts = {"tdm:conflicts": waiting}
+    return page(request, "tdm/conflicts.html", content, crumbs=[("Conflicts", "")], counts=counts)
 
 
 def _lines(ids: Sequence[int], user: Any) -> list[dict[str, Any]]:

@@ -170,7 +170,7 @@ def _page(request: HttpRequest, fan: Fan, *, refusal: str = "", **form: Any) -> 
         "timeline": fan.purchases[:PURCHASES_IN_ALL],
     }
     content |= account_history(fan) if shows_history else _form(request, fan, form)
-    crumbs = [("TDM", ""), ("Find a fan", reverse("tdm:find")), (str(fan.contact.pk), "")]
+    crumbs = [("Find a fan", reverse("tdm:find")), (str(fan.contact.pk), "")]
     return page(request, "tdm/contact.html", content, crumbs=crumbs)
 
 
@@ -209,7 +209,7 @@ def _where_it_went(request: HttpRequest, group_id: int) -> HttpResponse:
     if len(successors) == 1:
         return redirect("tdm:contact", successors[0].pk)
     content = {"group_id": group_id, "successors": successors}
-    crumbs = [("TDM", ""), ("Find a fan", reverse("tdm:find")), (str(group_id), "")]
+    crumbs = [("Find a fan", reverse("tdm:find")), (str(group_id), "")]
     return page(request, "tdm/successors.html", content, crumbs=crumbs)
 
 

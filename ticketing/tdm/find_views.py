@@ -44,7 +44,7 @@ def find(request: HttpRequest) -> HttpResponse:
         "mine": MINE,
         "is_mine": asked.owner == MINE,
     }
-    return page(request, "tdm/find.html", content, crumbs=[("TDM", ""), ("Find a fan", "")])
+    return page(request, "tdm/find.html", content, crumbs=[("Find a fan", "")])
 
 
 def _owners(user: User) -> Sequence[User]:

@@ -49,7 +49,7 @@ def write_backs(request: HttpRequest) -> HttpResponse:
         "states": [(OPEN, "still open"), *WriteBack.State.choices],
         "systems": systems_of(request.user),
     }
-    return page(request, "tdm/write_backs.html", content, crumbs=[("TDM", ""), ("Write-backs", "")])
+    return page(request, "tdm/write_backs.html", content, crumbs=[("Write-backs", "")])
 
 
 def _filtered(request: HttpRequest, asked: Mapping[str, str]) -> Any:
@@ -72,6 +72,7 @@ def _lines(ids: Sequence[int], user: Any) -> list[dict[str, Any]]:
             "write_back": one,
             "ref": one.system_ref,
             "group_id": getattr(getattr(one.system_ref, "mapping", None), "contact_id", None),
+            "name": one.system_ref.full_name,
             "fields": [(name_of(name), value) for name, value in one.values.items()],
             "may_settle": one.system_ref.system_id in changeable,
         }

@@ -20,7 +20,11 @@
     return Boolean(whole && !leaving && typed(whole).length && !whole.querySelector("button[name=submit]").disabled);
   };
 
-  document.addEventListener("DOMContentLoaded", mark);
+  document.addEventListener("DOMContentLoaded", () => {
+    mark();
+    const box = document.querySelector(".tdm-find input[type=search]");
+    if (box?.value) box.select(); // the next search is typed over the last one
+  });
   document.addEventListener("input", mark);
   document.addEventListener("change", mark);
   document.addEventListener("submit", (event) => {
