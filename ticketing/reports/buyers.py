@@ -14,7 +14,7 @@ from ticketing.reports.table import Column, Figure, Kind, Row, Table
 from ticketing.services.report_sums import other_sums, top_buyers
 
 MOST = 50
-DRAWN = 15
+DRAWN = 10
 
 
 def buyers_report(scope: Scope) -> Built:

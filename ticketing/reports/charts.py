@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 
-HEIGHT = 150
+HEIGHT = 100
 WIDTH = 1000
 LABELS = 12
 WIDEST = 72
@@ -42,7 +42,8 @@ class Stack:
 
     @property
     def middle(self) -> float:
-        return round(self.x + self.width / 2, 1)
+        """Where its label stands, which must not be cut off at the edge."""
+        return max(round(self.x + self.width / 2, 1), 26)
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,9 @@ def highest_of(points: Sequence[Point]) -> Amount:
     return max((_sum(point) for point in points), default=0)
 
 
-def bars(title: str, told: Sequence[tuple[str, str, Amount, str]]) -> Bars:
-    """Bars of (label, what it says, amount, tone), scaled to the longest."""
-    most = max((amount for _label, _says, amount, _tone in told), default=0)
+def bars(title: str, told: Sequence[tuple[str, str, Amount, str]], *, full: Amount = 0) -> Bars:
+    """Bars of (label, what it says, amount, tone), scaled to `full`, else to the longest."""
+    most = full or max((amount for _label, _says, amount, _tone in told), default=0)
     return Bars(
         title,
         [

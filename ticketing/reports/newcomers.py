@@ -48,7 +48,7 @@ def newcomers_report(scope: Scope) -> Built:
     )
     answers = [own, every] if scope.has_hidden else [own]
     notes = [_WITHHELD] if scope.has_hidden and not tells_rows else []
-    return Built(table, _chart(scope.asked.by, own.rows) if seen else None, answers, notes)
+    return Built(table, _chart(scope, own.rows) if seen else None, answers, notes)
 
 
 def _columns(group: str) -> list[Column]:
@@ -88,12 +88,14 @@ def _total(scope: Scope, own: Sequence[Newcomers], every: Sequence[Newcomers]) -
     return Row("Total", "", [Figure(), total, Figure(), Figure(), Figure(), Figure(seen), Figure(), Figure()])
 
 
-def _chart(by: Part, rows: Sequence[Newcomers]) -> Columns:
+def _chart(scope: Scope, rows: Sequence[Newcomers]) -> Columns:
     """Over the systems that are told one by one alone."""
+    by = scope.asked.by
     layers = [Layer("returning", "0"), Layer("new", "4")]
     points = []
     for row in sorted(rows):
         label = label_of(by, row.part)
         says = f"{label}: {row.new:,} new, {row.buyers - row.new:,} returning"
         points.append(Point(label, says, [row.buyers - row.new, row.new]))
-    return stacked(f"Buyers by {by}", layers, points, f"{highest_of(points):,}")
+    title = f"Buyers by {by}, {VISIBLE.lower()}" if scope.has_hidden else f"Buyers by {by}"
+    return stacked(title, layers, points, f"{highest_of(points):,}")

@@ -99,7 +99,9 @@ def quality_report(scope: Scope) -> Built:
         found = counted.own.systems.get(system.pk, _NO_FIGURES)
         rows.append(Row(system.name, system.code.casefold(), _qualities(found), system=system))
     totals = [_quality_total(scope, counted)] if scope.systems else []
-    chart = bars("How complete the records are, %", [_complete(system, counted) for system in scope.systems])
+    chart = bars(
+        "How complete the records are, %", [_complete(system, counted) for system in scope.systems], full=100
+    )
     return Built(Table("System", columns, rows, totals), chart if counted.own.refs else None, counted.answers)
 
 

@@ -184,7 +184,8 @@ def _totals(seen: _Sum, added: _Sum, currencies: Sequence[str], marks: Sequence[
     figures = [Figure(seen.lines + (0 if marks[0] else added.lines), marks[0])]
     for currency, said in zip(currencies, marks[1:], strict=True):
         amount = seen.amounts[currency] + (0 if said else added.amounts[currency])
-        figures.append(Figure(amount, WITHHELD if said else ""))
+        is_sold = said or seen.rows[currency] or added.rows[currency] or currency == currencies[0]
+        figures.append(Figure(amount if is_sold else None, WITHHELD if said else ""))
     return figures
 
 
