@@ -13,7 +13,8 @@ def said_of(submitted: Submitted) -> str:
     if not correction.after and not submitted.write_backs:
         return "Nothing was changed: this is what the account says already."
     code = correction.ref.system.code
-    sentences = [f"{_listed(correction.after).capitalize()} changed."] if correction.after else []
+    changed = _listed(correction.after) if correction.after else ""
+    sentences = [f"{changed[0].upper()}{changed[1:]} changed."] if changed else []
     for write_back in submitted.write_backs:
         fields = _listed(write_back.values)
         if write_back.state == WriteBack.State.WAITING:
