@@ -1,9 +1,11 @@
 """CRM fields: who looks after a person, their segment and details, edited where nothing locks them."""
 
 import datetime as dt
+import threading
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 
 from contacts.models import (
     Contact,
@@ -18,7 +20,7 @@ from contacts.models import (
     TicketSystem,
 )
 from contacts.permissions import SystemRight, grant
-from contacts.services.corrections import CannotCorrect, MayNotCorrect, Overtaken
+from contacts.services.corrections import CannotCorrect, MayNotCorrect, Overtaken, correct
 from contacts.services.crm_fields import FieldsLocked, crm_lock, crm_values, edit_crm_fields
 from contacts.services.exports import contact_lines
 from contacts.services.golden import refresh_golden
@@ -379,4 +381,43 @@ def test_no_night_parts_the_values_from_the_person_whatever_they_say(box_office,
     kept = CrmDetails.objects.get()
     assert kept.system_ref.mapping.contact_id == bo.mapping.contact_id
     assert (kept.segment, Contact.objects.count()) == ("Gold", 2)
+    assert list(stale_golden()) == []
+
+
+@pytest.mark.postgres
+@pytest.mark.skipif(connection.vendor == "sqlite", reason="two connections to a memory do not wait")
+@pytest.mark.django_db(transaction=True)
+def test_people_who_edit_one_contact_at_once_take_turns_and_lose_nothing():
+    north, south = add_business_unit("north"), add_business_unit("south")
+    contact = person(TicketSystemFactory(code="BOX", business_unit=north), first_name="Ann")
+    boss = UserFactory(is_superuser=True)
+    failures = []
+
+    def caller(unit, name, value):
+        try:
+            for turn in range(5):
+                edited = edit(contact, unit, boss, **{name: f"{value}{turn}"})
+                correct(edited.ref, {"title": f"{value}{turn}"}, seen=None, by=boss, now=NOW)
+        except Exception as error:  # shown by the assertion below
+            failures.append(error)
+        finally:
+            connection.close()
+
+    wanted = [
+        (north, "last_name", "Marlow"),
+        (north, "city", "Leeds"),
+        (south, "segment", "Gold"),
+        (south, "company", "Ltd"),
+    ]
+    callers = [threading.Thread(target=caller, args=one) for one in wanted]
+    for one in callers:
+        one.start()
+    for one in callers:
+        one.join()
+
+    assert failures == []
+    assert SystemRef.objects.filter(system__kind="hand").count() == 2
+    contact.refresh_from_db()
+    assert (contact.last_name, contact.city, contact.company) == ("Marlow4", "Leeds4", "Ltd4")
+    assert CrmDetails.objects.get().segment == "Gold4"
     assert list(stale_golden()) == []
