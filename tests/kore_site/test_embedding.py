@@ -6,6 +6,7 @@ from contacts.permissions import SystemRight, grant
 from kore_site.roles import SALES_REPS
 
 from ..factories import MappingFactory, SystemRefFactory, TicketSystemFactory, UserFactory
+from .test_settings import ask_settings
 
 pytestmark = pytest.mark.django_db
 
@@ -65,3 +66,14 @@ def test_a_framed_page_has_no_sidebar_as_the_browser_says_or_as_was_asked(client
     assert 'id="nav-sidebar"' not in client.get(page, {"framed": "1"}).text
     assert 'id="nav-sidebar"' not in client.get("/tdm/").text
     assert 'id="nav-sidebar"' in client.get("/tdm/", {"framed": "0"}).text
+
+
+def test_cookies_go_into_another_sites_frame_over_https_alone_and_only_where_a_crm_is_named(tmp_path):
+    asked = "(settings.CRM_FRAME_ORIGINS, getattr(settings, 'SESSION_COOKIE_SAMESITE', ''), "
+    asked += "getattr(settings, 'CSRF_COOKIE_SAMESITE', ''), settings.SESSION_COOKIE_SECURE)"
+
+    nobody = ask_settings(asked, VAR_DIR=str(tmp_path))
+    named = ask_settings(asked, VAR_DIR=str(tmp_path), CRM_FRAME_ORIGINS=CRM)
+
+    assert nobody.stdout.strip() == "([], '', '', False)"
+    assert named.stdout.strip() == f"(['{CRM}'], 'None', 'None', True)"
