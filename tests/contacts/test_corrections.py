@@ -24,7 +24,6 @@ def _account(**details):
     return SystemRef.objects.get(pk=mapping.system_ref.pk), by
 
 
-@pytest.mark.req("R-MDB-26")
 def test_a_correction_writes_the_ref_its_history_and_the_golden_value():
     ref, by = _account(first_name="Ann", email="old@example.org")
 
@@ -91,7 +90,7 @@ def test_what_cannot_be_is_refused_by_its_field(field, value):
     assert not FieldChange.objects.exists()
 
 
-@pytest.mark.req("R-MDB-17")
+@pytest.mark.req("R-MDB-17", "R-MDB-26", "R-MDB-28")
 def test_without_the_right_to_change_nothing_is():
     ref, _by = _account(first_name="Ann")
     looker = UserFactory()

@@ -24,7 +24,6 @@ def done(process: subprocess.CompletedProcess[str]) -> object:
     return json.loads(process.stdout.splitlines()[-1])
 
 
-@pytest.mark.req("R-MDB-26")
 def test_what_was_submitted_is_written_once_whenever_the_process_is_killed(stores, tmp_path):
     base, box = stores.make("submitted"), tmp_path / "box.sqlite3"
     prepared = drive(stores, base, "prepare", box)

@@ -22,7 +22,6 @@ def _named(name: str) -> Iterator[str]:
                 yield str(path.relative_to(ROOT))
 
 
-@pytest.mark.req("R-MDB-26")
 @pytest.mark.parametrize(
     ("deed", "places"),
     [

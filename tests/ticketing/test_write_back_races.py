@@ -93,7 +93,6 @@ def test_two_workers_write_each_change_once_and_none_while_a_transaction_is_open
     assert set(box.ask("SELECT city FROM customers")) == {("York",)}
 
 
-@pytest.mark.req("R-MDB-26")
 def test_of_two_reps_who_change_one_field_at_once_the_second_sees_both_values(connection, reps):
     ref = SystemRef.objects.get(system_ref="C1")
 

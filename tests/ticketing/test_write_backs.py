@@ -10,6 +10,7 @@ from contacts.permissions import SystemRight, grant
 from contacts.services.corrections import MayNotCorrect, Overtaken
 from contacts.services.typed_values import Wrong
 from ticketing.models import SourceConnection, WriteBack
+from ticketing.services.connections import Wanted, save_connection
 from ticketing.services.reverts import CannotRevert, revert
 from ticketing.services.submit import send_again, settle_conflict, submit
 from ticketing.services.write_backs import CannotSettle, drop, mark_done
@@ -45,7 +46,6 @@ def filed() -> list[tuple]:
     return list(WriteBack.objects.order_by("pk").values_list("state", "before", "values"))
 
 
-@pytest.mark.req("R-MDB-26")
 def test_a_submit_is_filed_for_a_source_that_can_be_written(box):
     ref = account(email="old@example.org")
     writable(ref, box)
@@ -55,13 +55,22 @@ def test_a_submit_is_filed_for_a_source_that_can_be_written(box):
     assert filed() == [("waiting", {"email": "old@example.org"}, {"email": "new@example.org"})]
 
 
-@pytest.mark.req("R-MDB-26")
 def test_where_nothing_can_write_a_submit_is_a_task_for_people():
     ref = account(email="old@example.org")
 
     submit(ref, {"email": "new@example.org"}, seen=None, by=rep(ref), now=NOW)
 
     assert filed() == [("to_do", {"email": "old@example.org"}, {"email": "new@example.org"})]
+
+
+def test_of_a_source_of_files_every_submit_is_a_task(tmp_path):
+    ref = account(email="old@example.org")
+    wanted = Wanted(connector="file_drop", options={"folder": str(tmp_path)})
+    save_connection(ref.system, wanted, by=None, now=NOW)
+
+    submit(ref, {"email": "new@example.org"}, seen=None, by=rep(ref), now=NOW)
+
+    assert [state for state, _before, _values in filed()] == ["to_do"]
 
 
 def test_a_submit_is_parted_into_what_the_source_takes_and_what_people_have_to_do(box):
@@ -167,7 +176,7 @@ def test_a_refused_one_is_dropped_and_a_task_is_done():
         mark_done(old, by=by, now=LATER)
 
 
-@pytest.mark.req("R-MDB-17")
+@pytest.mark.req("R-MDB-17", "R-MDB-26", "R-MDB-28")
 @pytest.mark.parametrize("deed", [drop, mark_done, lambda one, **who: send_again(one, {}, **who)])
 def test_without_the_right_to_change_nobody_deals_with_a_write_back(deed):
     ref = account(city="Leeds")
@@ -178,7 +187,6 @@ def test_without_the_right_to_change_nobody_deals_with_a_write_back(deed):
         deed(refused(ref, rep(ref)), by=looker, now=LATER)
 
 
-@pytest.mark.req("R-MDB-26")
 def test_a_change_is_reverted_in_one_go_and_filed_for_the_source():
     ref = account(phone="0113 496 0001")
     by = rep(ref)
@@ -263,7 +271,7 @@ def test_a_conflict_that_moved_on_is_shown_anew():
     assert refusal.value.theirs == {"city": "Bath"}
 
 
-@pytest.mark.req("R-MDB-17")
+@pytest.mark.req("R-MDB-17", "R-MDB-26", "R-MDB-28")
 def test_without_the_right_to_change_no_conflict_is_settled():
     ref = account(city="Leeds")
     held = conflict(ref, rep(ref))

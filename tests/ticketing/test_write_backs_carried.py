@@ -71,7 +71,6 @@ def at_source(box, column="city") -> str:
     return value
 
 
-@pytest.mark.req("R-MDB-26")
 def test_what_was_submitted_reaches_the_source_and_holds_until_a_pull_brings_it(box, connection, rep):
     write_back = submitted(rep, city="York", first_name="Anne")
 
@@ -90,7 +89,6 @@ def test_what_was_submitted_reaches_the_source_and_holds_until_a_pull_brings_it(
     assert ann().city == "York"
 
 
-@pytest.mark.req("R-MDB-26")
 def test_a_pull_between_submit_and_writing_does_not_undo_it(box, connection, rep):
     submitted(rep, city="York")
     pulled(connection, is_full=True)
@@ -108,7 +106,6 @@ def test_one_that_was_written_before_a_crash_is_not_written_again(box, connectio
     assert carried(connection) == ["written"]
 
 
-@pytest.mark.req("R-MDB-26")
 def test_what_somebody_changed_at_the_source_meanwhile_is_kept_and_so_is_what_the_rep_wrote(
     box, connection, rep
 ):

@@ -38,7 +38,6 @@ def asked(capsys, *options) -> dict:
     return json.loads(capsys.readouterr().out)
 
 
-@pytest.mark.req("R-MDB-26")
 def test_each_is_listed_under_its_state_with_its_fields_and_never_a_value(ref, capsys):
     rep = UserFactory(username="rep")
     waiting = write_back(ref, State.WAITING, by=rep, attempts=2, reason="Nobody answers.")

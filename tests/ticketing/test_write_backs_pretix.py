@@ -56,7 +56,6 @@ def states() -> list[tuple]:
     return list(WriteBack.objects.order_by("pk").values_list("state", "values"))
 
 
-@pytest.mark.req("R-MDB-26")
 def test_of_a_customer_name_and_contact_are_written_and_the_address_is_a_task(pretix, connection, rep):
     ref = submitted("ANN", rep, email="anne@example.org", phone="+44 113 496 0001", city="York")
 
