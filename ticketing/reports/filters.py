@@ -44,7 +44,13 @@ class Filters(forms.Form):
     )
     first = MonthField(label="From")
     last = MonthField(label="To")
-    season = forms.IntegerField(label="Season", required=False, min_value=1900, max_value=2200)
+    season = forms.RegexField(
+        r"^(19|20|21)\d\d$",
+        label="Season",
+        required=False,
+        error_messages={"invalid": "Write a year like 2026."},
+        widget=forms.TextInput(attrs={"inputmode": "numeric", "maxlength": 4}),
+    )
     unit = forms.TypedChoiceField(label="Unit", required=False, coerce=int, empty_value=None)
     system = forms.ChoiceField(label="System", required=False)
     kind = forms.ChoiceField(label="Kind", required=False, choices=[("", "any"), *Purchase.Kind.choices])
@@ -82,7 +88,7 @@ class Filters(forms.Form):
                 by=Part(given.get("by") or Part.MONTH),
                 kind=given.get("kind", ""),
                 status=given.get("status", ""),
-                season=given.get("season"),
+                season=int(given.get("season") or 0) or None,
                 first=given.get("first"),
                 until=(last + timedelta(days=31)).replace(day=1) if last else None,
             ),

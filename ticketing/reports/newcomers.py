@@ -28,26 +28,26 @@ def newcomers_report(scope: Scope) -> Built:
     every = scope.ask(NEWCOMERS, scope.every_id, scope.asked) if scope.has_hidden else own
     seen = {row.part: row for row in own.rows}
     over_all = {row.part: row for row in every.rows}
-    tells_rows = scope.smallest <= 1
+    tells_rows = scope.smallest <= 1 or not scope.has_hidden
     rows = []
     for part in sorted(seen, reverse=True):
-        figures = _figures(over_all.get(part) if tells_rows or not scope.has_hidden else None)
+        figures = _figures(over_all.get(part)) if tells_rows else [Figure()]
         beside = _figures(seen[part]) if scope.has_hidden else []
         rows.append(Row(label_of(scope.asked.by, part), part, [*figures, *beside]))
     elsewhere = [row for part, row in over_all.items() if part not in seen]
     if scope.has_hidden and elsewhere and tells_rows:
         rows.append(_elsewhere(scope.asked.by, elsewhere))
-    columns = _columns(scope.total_title)
+    columns = _columns(scope.total_title) if tells_rows else [Column("new", group=scope.total_title)]
     if scope.has_hidden:
         columns += _columns(VISIBLE)
     table = Table(
         "Month" if scope.asked.by is Part.MONTH else "Season",
         columns,
         rows,
-        [_total(scope, own.rows, every.rows)] if rows or over_all else [],
+        [_total(scope, own.rows, every.rows, tells_rows=tells_rows)] if rows or over_all else [],
     )
     answers = [own, every] if scope.has_hidden else [own]
-    notes = [_WITHHELD] if scope.has_hidden and not tells_rows else []
+    notes = [] if tells_rows else [_WITHHELD]
     return Built(table, _chart(scope, own.rows) if seen else None, answers, notes)
 
 
@@ -78,14 +78,15 @@ def _elsewhere(by: Part, rows: Sequence[Newcomers]) -> Row:
     return Row("Other months" if by is Part.MONTH else "Other seasons", "", figures)
 
 
-def _total(scope: Scope, own: Sequence[Newcomers], every: Sequence[Newcomers]) -> Row:
+def _total(scope: Scope, own: Sequence[Newcomers], every: Sequence[Newcomers], *, tells_rows: bool) -> Row:
     """How many became buyers; over the rows nobody is new twice, while many return more than once."""
     seen, over_all = (sum(row.new for row in rows) for rows in (own, every))
     if not scope.has_hidden:
         return Row("Total", "", [Figure(), Figure(seen), Figure(), Figure()])
     withheld = mark(over_all - seen, scope.smallest)
     total = Figure(seen if withheld else over_all, withheld)
-    return Row("Total", "", [Figure(), total, Figure(), Figure(), Figure(), Figure(seen), Figure(), Figure()])
+    figures = [Figure(), total, Figure(), Figure()] if tells_rows else [total]
+    return Row("Total", "", [*figures, Figure(), Figure(seen), Figure(), Figure()])
 
 
 def _chart(scope: Scope, rows: Sequence[Newcomers]) -> Columns:

@@ -1,10 +1,12 @@
 """Purchases and revenue by month, season or kind and by system."""
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
 from contacts.models import TicketSystem
 from contacts.templatetags.kore import money
@@ -31,13 +33,15 @@ class _Sum:
     amounts: Mapping[str, Decimal]
 
     @classmethod
-    def of(cls, sold: Sequence[Sale]) -> "_Sum":
+    def of(cls, sold: Iterable[Sale]) -> "_Sum":
+        lines = 0
         rows: dict[str, int] = defaultdict(int)
         amounts: dict[str, Decimal] = defaultdict(Decimal)
         for sale in sold:
+            lines += sale.lines
             rows[sale.currency] += sale.rows
             amounts[sale.currency] += sale.amount
-        return cls(sum(sale.lines for sale in sold), rows, amounts)
+        return cls(lines, rows, amounts)
 
 
 @dataclass(frozen=True)
@@ -47,8 +51,34 @@ class _Line:
     part: str
     label: str
     order: str | int
-    seen: Sequence[Sale]
-    hidden: Sequence[Sale]
+    seen: _Sum
+    by_system: Mapping[int, _Sum]
+    hidden: _Sum
+
+    @classmethod
+    def of(
+        cls, part: str, label: str, order: str | int, seen: Sequence[Sale], hidden: Sequence[Sale]
+    ) -> "_Line":
+        by_system = {pk: _Sum.of(sold) for pk, sold in _grouped(seen, lambda sale: sale.system_id).items()}
+        return cls(part, label, order, _Sum.of(seen), by_system, _Sum.of(hidden))
+
+
+@dataclass(frozen=True)
+class _Sheet:
+    """The lines and their sum, under the systems and currencies that have a column."""
+
+    lines: Sequence[_Line]
+    total: _Line
+    currencies: Sequence[str]
+    systems: Sequence[TicketSystem]
+    withheld: Withholding
+
+    def currencies_of(self, system: TicketSystem) -> list[str]:
+        """Those that this system sold in, the organisation's in any case."""
+        sold = self.total.by_system[system.pk].rows
+        return [
+            currency for currency in self.currencies if currency in sold or currency == self.currencies[0]
+        ]
 
 
 def by(part: Part) -> Callable[[Scope], Built]:
@@ -67,39 +97,17 @@ def sales_report(scope: Scope) -> Built:
     own = set(scope.ids)
     seen = [sale for sale in answer.rows if sale.system_id in own]
     hidden = [sale for sale in answer.rows if sale.system_id not in own] if scope.has_hidden else []
-    lines = _lines(scope.asked.by, seen, hidden)
-    currencies = _currencies(seen, first=scope.organisation.currency)
-    withheld = _withhold(lines, currencies, scope)
-    sold_in = {sale.system_id for sale in seen}
-    systems = [system for system in scope.systems if system.pk in sold_in]
+    sheet = _sheet(scope, seen, hidden)
     table = Table(
         _TITLES[scope.asked.by],
-        _columns(scope, systems, currencies, seen),
-        [_row(line, number, systems, currencies, withheld, seen) for number, line in enumerate(lines)],
-        [_total(scope, lines, systems, currencies, withheld, seen)] if seen or hidden else [],
+        _columns(scope, sheet),
+        [
+            _row(sheet, line, partial(sheet.withheld.of_row, number))
+            for number, line in enumerate(sheet.lines)
+        ],
+        [_row(sheet, sheet.total, sheet.withheld.of_total)] if seen or hidden else [],
     )
-    chart = _chart(scope, lines, systems, withheld)
-    return Built(table, chart if seen else None, [answer])
-
-
-def _lines(by: Part, seen: Sequence[Sale], hidden: Sequence[Sale]) -> list[_Line]:
-    """Newest first; kinds in their own order. Parts that are not seen make one line without a name."""
-    parts = {sale.part for sale in seen}
-    ordered = sorted(parts, reverse=True) if by is not Part.KIND else sorted(parts, key=_KINDS.index)
-    lines = [
-        _Line(
-            part,
-            label_of(by, part),
-            _KINDS.index(part) if by is Part.KIND else part,
-            [sale for sale in seen if sale.part == part],
-            [sale for sale in hidden if sale.part == part],
-        )
-        for part in ordered
-    ]
-    elsewhere = [sale for sale in hidden if sale.part not in parts]
-    if elsewhere:
-        lines.append(_Line("", _OTHERS[by], len(_KINDS) if by is Part.KIND else "", [], elsewhere))
-    return lines
+    return Built(table, _chart(scope, sheet) if seen else None, [answer])
 
 
 def label_of(by: Part, part: str) -> str:
@@ -109,16 +117,42 @@ def label_of(by: Part, part: str) -> str:
     return str(Purchase.Kind(part).label) if by is Part.KIND else part
 
 
-def _currencies(seen: Sequence[Sale], *, first: str) -> list[str]:
-    """Those of visible systems; what others sell in, if nobody visible does, is not told."""
-    return [first, *sorted({sale.currency for sale in seen} - {first})]
+def _sheet(scope: Scope, seen: Sequence[Sale], hidden: Sequence[Sale]) -> _Sheet:
+    lines = _lines(scope.asked.by, seen, hidden)
+    total = _Line.of("", "Total", "", seen, hidden)
+    first = scope.organisation.currency
+    # Those of visible systems; what others sell in, if nobody visible does, is not told.
+    currencies = [first, *sorted(total.seen.rows.keys() - {first})]
+    systems = [system for system in scope.systems if system.pk in total.by_system]
+    return _Sheet(lines, total, currencies, systems, _withhold(lines, currencies, scope))
+
+
+def _lines(by: Part, seen: Sequence[Sale], hidden: Sequence[Sale]) -> list[_Line]:
+    """Newest first; kinds in their own order. Parts that are not seen make one line without a name."""
+    seen_in, hidden_in = (_grouped(sold, lambda sale: sale.part) for sold in (seen, hidden))
+    ordered = sorted(seen_in, reverse=True) if by is not Part.KIND else sorted(seen_in, key=_KINDS.index)
+    lines = []
+    for part in ordered:
+        order = _KINDS.index(part) if by is Part.KIND else part
+        lines.append(_Line.of(part, label_of(by, part), order, seen_in[part], hidden_in.get(part, [])))
+    elsewhere = [sale for part, sold in hidden_in.items() if part not in seen_in for sale in sold]
+    if elsewhere:
+        order = len(_KINDS) if by is Part.KIND else ""
+        lines.append(_Line.of("", _OTHERS[by], order, [], elsewhere))
+    return lines
+
+
+def _grouped(sold: Sequence[Sale], key: Callable[[Sale], Any]) -> dict[Any, list[Sale]]:
+    groups: dict[Any, list[Sale]] = {}
+    for sale in sold:
+        groups.setdefault(key(sale), []).append(sale)
+    return groups
 
 
 def _withhold(lines: Sequence[_Line], currencies: Sequence[str], scope: Scope) -> Withholding:
-    counts = []
-    for line in lines:
-        added = _Sum.of(line.hidden)
-        counts.append([added.lines, *(added.rows[currency] for currency in currencies)])
+    counts = [
+        [line.hidden.lines, *(line.hidden.rows.get(currency, 0) for currency in currencies)] for line in lines
+    ]
     years: dict[str, list[int]] = defaultdict(list)
     for number, line in enumerate(lines):
         years[line.part[:4]].append(number)
@@ -127,14 +161,12 @@ def _withhold(lines: Sequence[_Line], currencies: Sequence[str], scope: Scope) -
     return withhold(counts, scope.smallest, groups=groups)
 
 
-def _columns(
-    scope: Scope, systems: Sequence[TicketSystem], currencies: Sequence[str], seen: Sequence[Sale]
-) -> list[Column]:
+def _columns(scope: Scope, sheet: _Sheet) -> list[Column]:
     columns = [Column("purchases", group=scope.total_title)]
-    columns += [_money_column(currency, group=scope.total_title) for currency in currencies]
-    for system in systems:
+    columns += [_money_column(currency, group=scope.total_title) for currency in sheet.currencies]
+    for system in sheet.systems:
         columns.append(Column("purchases", system=system))
-        columns += [_money_column(currency, system=system) for currency in _of(system, currencies, seen)]
+        columns += [_money_column(currency, system=system) for currency in sheet.currencies_of(system)]
     return columns
 
 
@@ -142,83 +174,42 @@ def _money_column(currency: str, *, group: str = "", system: TicketSystem | None
     return Column(currency, Kind.MONEY, group=group, system=system, currency=currency)
 
 
-def _of(system: TicketSystem, currencies: Sequence[str], seen: Sequence[Sale]) -> list[str]:
-    """The currencies that this system sold in, the organisation's in any case."""
-    sold = {sale.currency for sale in seen if sale.system_id == system.pk}
-    return [currency for currency in currencies if currency in sold or currency == currencies[0]]
-
-
-def _row(
-    line: _Line,
-    number: int,
-    systems: Sequence[TicketSystem],
-    currencies: Sequence[str],
-    withheld: Withholding,
-    seen: Sequence[Sale],
-) -> Row:
-    marks = [withheld.of_row(number, measure) for measure in range(len(currencies) + 1)]
-    figures = _totals(_Sum.of(line.seen), _Sum.of(line.hidden), currencies, marks)
-    for system in systems:
-        figures += _system_figures(system, line.seen, _of(system, currencies, seen))
+def _row(sheet: _Sheet, line: _Line, mark: Callable[[int], str]) -> Row:
+    """What is seen and added, or seen alone with what is withheld beside it; then each system."""
+    lines_withheld, *withheld = (mark(measure) for measure in range(len(sheet.currencies) + 1))
+    seen, added = line.seen, line.hidden
+    figures = [Figure(seen.lines + (0 if lines_withheld else added.lines), lines_withheld)]
+    for currency, said in zip(sheet.currencies, withheld, strict=True):
+        amount = seen.amounts.get(currency, Decimal()) + (0 if said else added.amounts.get(currency, 0))
+        is_sold = said or currency in seen.rows or currency in added.rows or currency == sheet.currencies[0]
+        figures.append(Figure(amount if is_sold else None, WITHHELD if said else ""))
+    for system in sheet.systems:
+        figures += _system_figures(line.by_system.get(system.pk), sheet.currencies_of(system))
     return Row(line.label, line.order, figures)
 
 
-def _total(
-    scope: Scope,
-    lines: Sequence[_Line],
-    systems: Sequence[TicketSystem],
-    currencies: Sequence[str],
-    withheld: Withholding,
-    seen: Sequence[Sale],
-) -> Row:
-    added = _Sum.of([sale for line in lines for sale in line.hidden])
-    marks = [withheld.of_total(measure) for measure in range(len(currencies) + 1)]
-    figures = _totals(_Sum.of(seen), added, currencies, marks)
-    for system in systems:
-        figures += _system_figures(system, seen, _of(system, currencies, seen))
-    return Row("Total", "", figures)
-
-
-def _totals(seen: _Sum, added: _Sum, currencies: Sequence[str], marks: Sequence[str]) -> list[Figure]:
-    """What is seen and added, or seen alone with what is withheld beside it."""
-    figures = [Figure(seen.lines + (0 if marks[0] else added.lines), marks[0])]
-    for currency, said in zip(currencies, marks[1:], strict=True):
-        amount = seen.amounts[currency] + (0 if said else added.amounts[currency])
-        is_sold = said or seen.rows[currency] or added.rows[currency] or currency == currencies[0]
-        figures.append(Figure(amount if is_sold else None, WITHHELD if said else ""))
-    return figures
-
-
-def _system_figures(system: TicketSystem, sold: Sequence[Sale], currencies: Sequence[str]) -> list[Figure]:
-    own = [sale for sale in sold if sale.system_id == system.pk]
-    if not own:
+def _system_figures(found: _Sum | None, currencies: Sequence[str]) -> list[Figure]:
+    if found is None:
         return [Figure() for _ in range(len(currencies) + 1)]
-    found = _Sum.of(own)
-    amounts = [Figure(found.amounts[c] if found.rows[c] else None) for c in currencies]
-    return [Figure(found.lines), *amounts]
+    return [Figure(found.lines), *(Figure(found.amounts.get(currency)) for currency in currencies)]
 
 
-def _chart(
-    scope: Scope, lines: Sequence[_Line], systems: Sequence[TicketSystem], withheld: Withholding
-) -> Columns:
+def _chart(scope: Scope, sheet: _Sheet) -> Columns:
     """Revenue in the organisation's currency; what is withheld is not drawn."""
     currency = scope.organisation.currency
-    layers = [Layer(system.code, str(system.tint % 8)) for system in systems]
+    layers = [Layer(system.code, str(system.tint % 8)) for system in sheet.systems]
     if scope.has_hidden:
         layers.append(Layer("other systems", REST))
     points = []
     # The table is newest first, the drawing oldest first; what has no name has no place in it.
-    drawn = [(number, line) for number, line in enumerate(lines) if line.part]
+    drawn = [(number, line) for number, line in enumerate(sheet.lines) if line.part]
     for number, line in drawn if scope.asked.by is Part.KIND else reversed(drawn):
-        by_system = {
-            system.pk: _Sum.of([s for s in line.seen if s.system_id == system.pk]).amounts[currency]
-            for system in systems
-        }
-        amounts = [by_system[system.pk] for system in systems]
+        found = [line.by_system.get(system.pk) for system in sheet.systems]
+        amounts = [one.amounts.get(currency, Decimal()) if one else Decimal() for one in found]
         if scope.has_hidden:
-            is_withheld = any(withheld.of_row(number, measure) for measure in (0, 1))
-            amounts.append(Decimal(0) if is_withheld else _Sum.of(line.hidden).amounts[currency])
-        says = f"{line.label}: {money(sum(amounts, Decimal(0)), currency)}"
+            is_withheld = any(sheet.withheld.of_row(number, measure) for measure in (0, 1))
+            amounts.append(Decimal() if is_withheld else line.hidden.amounts.get(currency, Decimal()))
+        says = f"{line.label}: {money(sum(amounts, Decimal()), currency)}"
         points.append(Point(line.label, says, amounts))
     highest = money(Decimal(highest_of(points)), currency)
     return stacked(f"Revenue by {scope.asked.by}", layers, points, highest)
