@@ -44,8 +44,9 @@ REPEATS = 3
 _PURCHASES = "SELECT system_id, currency, COUNT(*), SUM(amount) FROM ticketing_purchase GROUP BY 1, 2"
 _BUYERS = """SELECT mapping.contact_id, COUNT(*), SUM(amount) FROM ticketing_purchase AS bought
     JOIN contacts_mapping AS mapping ON mapping.system_ref_id = bought.system_ref_id GROUP BY 1"""
-_REFS = """SELECT ref.system_id, mapping.contact_id, COUNT(*) FROM contacts_systemref AS ref
-    LEFT JOIN contacts_mapping AS mapping ON mapping.system_ref_id = ref.id GROUP BY 1, 2"""
+_PLACED = """SELECT mapping.contact_id, ref.system_id, COUNT(*) FROM contacts_systemref AS ref
+    JOIN contacts_mapping AS mapping ON mapping.system_ref_id = ref.id GROUP BY 1, 2"""
+_REFS = "SELECT system_id, COUNT(*) FROM contacts_systemref GROUP BY 1"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ REPORTS = (
     Measured("kinds", _PURCHASES),
     Measured("buyers", _BUYERS),
     Measured("newcomers", _BUYERS),
-    Measured("overlap", _REFS),
+    Measured("overlap", _PLACED),
     Measured("quality", _REFS),
 )
 

@@ -16,7 +16,7 @@ from ticketing.models import KeptReport
 from ticketing.services.report_sums import Asked, Newcomers, Part, Sale, newcomers, sales
 
 # Sums that are counted in less are counted each time: then they are of that minute.
-DEAR_SECONDS = 1.0
+DEAR_SECONDS = 0.25
 # To the end of the next night, and some time over.
 STAND_FOR = timedelta(hours=28)
 # For so long the night goes on counting what nobody looks at any more.
