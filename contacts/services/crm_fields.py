@@ -25,6 +25,7 @@ from contacts.models import (
 from contacts.models import Mapping as Placement
 from contacts.models.history import Origin, as_text
 from contacts.models.person_details import DETAIL_FIELDS
+from contacts.models.system_ref import SystemRefQuerySet
 from contacts.permissions import SystemRight, holds
 from contacts.services.arrivals import take_turns
 from contacts.services.changes import record_changes
@@ -102,7 +103,7 @@ def edit_crm_fields(
     changed = edit.changed(meant, details, values, seen)
     if not changed:
         return Edited(None)
-    edit.refuse_idle_blanks(changed, details, values)
+    edit.refuse_idle(changed, details, values)
     ref = edit.ref()
     written = {name: details[name] for name in details if name in changed or _shares_a_block(name, changed)}
     edit.keep_together(ref, written.get("date_of_birth"))
@@ -159,16 +160,19 @@ class _Edit:
             raise Overtaken(theirs)
         return changed
 
-    def refuse_idle_blanks(
+    def refuse_idle(
         self, changed: Sequence[str], details: Mapping[str, Any], values: Mapping[str, Any]
     ) -> None:
-        """Raise Wrong where a blank would change nothing: another system's record says the value."""
+        """Raise Wrong where nothing would change: another record says the value, and a blank does not outdo
+        it; or a CRM says owner or segment, which nothing outdoes."""
         errors = {}
         for name in changed:
             is_blank = not (details[name] if name in details else values[name])
             teller = self._teller(name)
             is_gone = _is_blank_block(details) if name in ADDRESS_FIELDS else True
-            if is_blank and is_gone and teller and teller.system_id != self.system.pk:
+            if teller and name in (OWNER, SEGMENT) and teller.system.kind == TicketSystem.Kind.CRM:
+                errors[name] = f"{teller} says this: change it there."
+            elif is_blank and is_gone and teller and teller.system_id != self.system.pk:
                 errors[name] = f"{teller} says this, and a blank here does not take it back: change it there."
         if errors:
             raise Wrong(errors)
@@ -204,18 +208,20 @@ class _Edit:
     def keep_together(self, ref: SystemRef, born: date | None) -> None:
         """No night parts the values from the person, or the person's accounts for the sake of the values.
 
-        Bound to a ref that the person may see: it explains to them why the values stand here, and where a
-        night takes a Contact apart, they stay with the unit's own. And bound to every account that says
-        another date of birth than the one now told: else two dates would make two people of them.
+        Bound to one of the unit's own refs where there is one: it explains to the unit's people why the
+        values stand here, and where a night takes a Contact apart, they stay with the unit. And bound to
+        every account that says another date of birth than the one now told: else two dates would make two
+        people of them.
         """
         others = SystemRef.objects.of(self.contact).exclude(pk=ref.pk)
-        must = GroupDecision.objects.standing().filter(kind=GroupDecision.Kind.MUST)
         partners = (
             [] if born is None else list(others.exclude(date_of_birth=born).exclude(date_of_birth=None))
         )
-        if not must.filter(Q(left=ref, right__in=others) | Q(left__in=others, right=ref)).exists():
-            seen = others.visible_to(self.by)
-            first = seen.filter(mapping__is_primary=True).first() or seen.standing().first_found().first()
+        near = self._nearest(others)
+        must = GroupDecision.objects.standing().filter(kind=GroupDecision.Kind.MUST)
+        if not must.filter(Q(left=ref, right__in=near) | Q(left__in=near, right=ref)).exists():
+            leading = near.filter(mapping__is_primary=True)
+            first = leading.first() or near.standing().first_found().first() or near.first_found().first()
             partners += [first] if first else []
         pairs = {(min(ref.pk, other.pk), max(ref.pk, other.pk)) for other in partners}
         GroupDecision.objects.bulk_create(
@@ -232,6 +238,12 @@ class _Edit:
             ],
             ignore_conflicts=True,  # decided already; or that the two never belong together, which stands
         )
+
+    def _nearest(self, others: SystemRefQuerySet) -> SystemRefQuerySet:
+        """Those of the unit that the person may see; else all they may see; else all."""
+        seen = others.visible_to(self.by)
+        nearest = (seen.filter(system__business_unit=self.system.business_unit_id), seen, others)
+        return next((refs for refs in nearest if refs.exists()), others)
 
     def pin(self, ref: SystemRef, written: Mapping[str, Any]) -> None:
         """Let the ref lead in what was written; where that is blank it leads no more."""

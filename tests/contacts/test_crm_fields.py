@@ -344,8 +344,24 @@ def test_what_a_crm_says_goes_before_hand_entry(box_office, north, rep):
 
     edit(contact, north, rep, segment="Gold", owner=rep, now=LATER)
 
-    told = crm_of(contact, UserFactory(is_superuser=True))
+    everyone = UserFactory(is_superuser=True)
+    told = crm_of(contact, everyone)
     assert (told.segment, told.segment_ref, told.owner) == ("Platinum", crm, rep)
+    with pytest.raises(Wrong, match="change it there"):
+        edit(contact, north, everyone, segment="Silver")
+
+
+@pytest.mark.req("R-MDB-34")
+def test_what_somebody_enters_for_a_unit_is_bound_to_what_that_units_people_see(box_office, north, rep):
+    contact = person(TicketSystemFactory(code="GATE"), first_name="Ann")  # another unit's leads
+    ours = another_of(contact, box_office)
+
+    edit(contact, north, UserFactory(is_superuser=True), segment="Gold")
+    edit(contact, north, rep, segment="Silver")
+
+    decision = GroupDecision.objects.visible_to(User.objects.get(pk=rep.pk)).get()
+    assert {decision.left, decision.right} == {ours, hand_ref(contact, north)}
+    assert GroupDecision.objects.count() == 1
 
 
 def test_a_record_that_is_never_joined_with_other_systems_gets_no_hand_entry(north, rep):
