@@ -107,6 +107,24 @@ def follow_source(
 
 
 @transaction.atomic
+def hold_against(ref: SystemRef, said: Mapping[str, str | None], *, now: datetime) -> None:
+    """Let hand edits meet what their source says for sure, having been told: by field, None for nothing.
+
+    Where it says what stands, or nothing, the hand edit holds no more; where it says anything else, be it
+    what it said before, somebody changed it there since, and a person has to choose.
+    """
+    stands = _locked(ref)
+    blanks_count = stands.system.blanks_overwrite
+    for held in stands.held_values.filter(field__in=said, differs_since=None):
+        theirs = said[held.field]
+        if theirs is None or theirs == as_text(getattr(stands, held.field)) or not (theirs or blanks_count):
+            held.delete()
+        else:
+            held.source_value, held.differs_since = theirs, now
+            held.save(update_fields=["source_value", "differs_since"])
+
+
+@transaction.atomic
 def settle(
     held: HeldValue, take_source: bool, *, by: User, now: datetime, seen: str | None = None
 ) -> Correction:

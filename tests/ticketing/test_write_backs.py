@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django_q.models import OrmQ
 
 from contacts.models import FieldChange, HeldValue, SystemRef, TicketSystem
 from contacts.models.history import AT_SOURCE, Origin
@@ -53,6 +54,22 @@ def test_a_submit_is_filed_for_a_source_that_can_be_written(box):
     submit(ref, {"email": "new@example.org"}, seen=None, by=rep(ref), now=NOW)
 
     assert filed() == [("waiting", {"email": "old@example.org"}, {"email": "new@example.org"})]
+
+
+def test_the_cluster_is_asked_once_the_submit_is_committed(box, django_capture_on_commit_callbacks):
+    ref = account(email="old@example.org")
+    writable(ref, box)
+    by = rep(ref)
+
+    with django_capture_on_commit_callbacks(execute=True):
+        write_back = submit(ref, {"email": "new@example.org"}, seen=None, by=by, now=NOW).write_back
+        assert not OrmQ.objects.exists()
+
+    [asked] = OrmQ.objects.all()
+    assert (asked.func(), asked.task["kwargs"]) == (
+        "ticketing.tasks.write_back",
+        {"write_back_id": write_back.pk},
+    )
 
 
 def test_where_nothing_can_write_a_submit_is_a_task_for_people():

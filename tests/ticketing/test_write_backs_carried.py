@@ -402,6 +402,52 @@ def test_a_task_is_done_once_the_source_says_so(box, connection, rep):
     assert (task.state, task.settled_at, task.settled_by) == (State.DONE, NOW, None)
 
 
+def held() -> list[tuple]:
+    found = HeldValue.objects.order_by("field")
+    return [(one.field, one.source_value, one.differs_since is not None) for one in found]
+
+
+def test_a_write_that_does_not_move_the_sources_clock_is_confirmed_by_looking(box, connection, rep):
+    silent = "UPDATE customers SET city = :city WHERE number = :system_ref"
+    let_write(connection, box, now=NOW, write_statement=silent)
+    pulled(connection)
+    box.run("UPDATE customers SET changed_at = '2020-01-01 10:00:00'")
+    submitted(rep, city="York")
+    sweep(clock=timezone.now)
+    assert held() == [("city", "Leeds", False)]
+
+    pulled(connection)
+    assert held() == [("city", "Leeds", False)]
+    sweep(clock=timezone.now)
+    assert held() == []
+
+
+def test_what_somebody_takes_back_at_the_source_before_a_pull_is_a_conflict(box, connection, rep):
+    submitted(rep, city="York")
+    sweep(clock=timezone.now)
+    box.customer("C1", city="Leeds")
+    sweep(clock=timezone.now)
+    assert held() == [("city", "Leeds", False)]
+
+    pulled(connection)
+    sweep(clock=timezone.now)
+    assert held() == [("city", "Leeds", True)]
+    assert ann().city == "York"
+
+
+def test_a_field_that_is_a_task_goes_on_holding_when_the_written_one_is_confirmed(box, connection, rep):
+    silent = "UPDATE customers SET city = :city WHERE number = :system_ref"
+    let_write(connection, box, now=NOW, write_statement=silent)
+    pulled(connection)
+    box.run("UPDATE customers SET changed_at = '2020-01-01 10:00:00'")
+    submitted(rep, city="York", first_name="Anne")
+    sweep(clock=timezone.now)
+
+    pulled(connection)
+    sweep(clock=timezone.now)
+    assert held() == [("first_name", "Ann", False)]
+
+
 def test_the_cluster_writes_and_finds_nothing_the_second_time(box, connection, rep):
     write_back = submitted(rep, city="York")
 

@@ -10,6 +10,7 @@ from contacts.models.history import as_text
 from contacts.services.arrivals import chunks_of
 from ticketing.models import SourceConnection, WriteBack
 from ticketing.services.carry_out import carry_out
+from ticketing.services.confirm_written import confirm_written
 from ticketing.services.pull_alarms import tell_alarms
 from ticketing.services.pull_download import Clock
 from ticketing.services.write_back_alarms import look_at_waiting
@@ -19,15 +20,17 @@ from ticketing.services.write_backs import State, locked
 def sweep(*, clock: Clock) -> int:
     """Carry out what is due, connection by connection; returns how many write-backs were looked at.
 
-    What waits for a connection that is gone becomes a task for people; a task whose source says by now what
+    What was written and not brought by a pull since is looked at again. What waits for a connection that is
+    gone becomes a task for people; a task whose source says by now what
     was wanted is done. Alarms are raised and mailed. Safe to run twice and at once.
     """
     _hand_over_what_nobody_writes()
     note_done_at_source(now=clock())
     count = 0
-    waiting = WriteBack.objects.filter(state=State.WAITING).values("system_ref__system")
-    for connection in SourceConnection.objects.filter(system__in=waiting).select_related("system"):
+    told = WriteBack.objects.filter(state__in=(State.WAITING, State.WRITTEN)).values("system_ref__system")
+    for connection in SourceConnection.objects.filter(system__in=told).select_related("system"):
         count += carry_out(connection, clock=clock)
+        confirm_written(connection, clock=clock)
         look_at_waiting(connection, now=clock())
     tell_alarms(now=clock())
     return count
