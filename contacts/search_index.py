@@ -84,14 +84,6 @@ def has_fts5() -> bool:
     return True
 
 
-@cache
-def has_trigrams() -> bool:
-    """Whether this PostgreSQL has pg_trgm; asked once by each process."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT EXISTS (SELECT FROM pg_extension WHERE extname = 'pg_trgm')")
-        return bool(cursor.fetchone()[0])
-
-
 def _make_gin_index() -> None:
     if _gin_index_stands():
         return

@@ -4,49 +4,36 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import reduce
 from operator import or_
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from django.db import connection
-from django.db.models import BooleanField, F, Func, Q
+from django.db.models import Q
 
-from contacts.models.holds import Holds
-from contacts.search_index import has_trigrams
+from contacts.models.holds import HoldsParts
 
 if TYPE_CHECKING:
     from contacts.models.system_ref import SystemRefQuerySet
 
 MOST_LOOKED_AT = 3_000  # refs that are compared letter by letter
 MOST_OFFERED = 50
-LEAST_ALIKE = 0.35  # of PostgreSQL's trigrams: a letter exchanged amid six leaves two in five of them
 FEWEST_LETTERS = 3
+MOST_LETTERS = 20  # of a word that is looked up; each letter costs a few conditions
 _WORD = re.compile(r"[^\W\d_]+")
 
-
-class Resembles(Func):
-    """True where a part of the search text resembles the word, by PostgreSQL's trigrams and their index."""
-
-    output_field = BooleanField()
-
-    def __init__(self, word: str) -> None:
-        super().__init__(F("search_text"))
-        self.word = word
-
-    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[str]]:
-        column, parameters = compiler.compile(self.source_expressions[0])
-        return f"{column} %%> %s", [*parameters, self.word]
+Parts = tuple[str, ...]  # of a word, one letter of any kind between each two
 
 
 def near_names(refs: "SystemRefQuerySet", text: str) -> list[int]:
-    """Ids of the Contacts of these refs whose names nearly are the typed words, nearest first.
+    """Ids of the Contacts of these refs whose names nearly are the typed words, nearest first; one query.
 
-    Nothing where a word is no name. One query, or two on PostgreSQL: refs that share some letters with the
-    longest word come from the index, and are compared letter by letter here, a few thousand at the most.
+    Nothing where a word is no name. Refs in which the longest word stands with one slip at the most come
+    from the index, a few thousand of them; all words are then compared here, letter by letter.
     """
     words = name_words(text)
-    if not words:
+    longest = max(words, key=len, default="")
+    if not FEWEST_LETTERS <= len(longest) <= MOST_LETTERS:
         return []
-    longest = max(words, key=len)
-    rows = refs.filter(_offered(longest), mapping__isnull=False).values_list(
+    offered = reduce(or_, (Q(HoldsParts("search_text", parts)) for parts in sorted(one_slip(longest))))
+    rows = refs.filter(offered, mapping__isnull=False).values_list(
         "mapping__contact_id", "first_name", "last_name"
     )
     farness: dict[int, int] = {}
@@ -62,6 +49,19 @@ def name_words(text: str) -> list[str]:
     if re.search(r"[@\d]", text):
         return []
     return [word.casefold() for word in _WORD.findall(text)]
+
+
+def one_slip(word: str) -> set[Parts]:
+    """How a word may stand among others that was typed with one slip of the finger, or with none.
+
+    One letter exchanged, left out, too many, or swapped with the next. Blanks around it hold it fast.
+    """
+    whole = f" {word} "
+    exchanged = {(whole[:at], whole[at + 1 :]) for at in range(1, len(whole) - 1)}
+    left_out = {(whole[:at], whole[at:]) for at in range(1, len(whole))}
+    too_many = {(whole[:at] + whole[at + 1 :],) for at in range(1, len(whole) - 1)}
+    swapped = {(whole[:at] + whole[at + 1] + whole[at] + whole[at + 2 :],) for at in range(1, len(whole) - 2)}
+    return exchanged | left_out | too_many | swapped | {(whole,)}
 
 
 def distance(typed: Sequence[str], name: Iterable[str]) -> int | None:
@@ -93,22 +93,3 @@ def slips_between(one: str, other: str) -> int:
             here.append(least)
         before, last = last, here
     return last[-1]
-
-
-def _offered(word: str) -> Q:
-    """Refs that may hold a name near the word; short words share too little to be looked up."""
-    swapped = {word[:at] + word[at + 1] + word[at] + word[at + 2 :] for at in range(len(word) - 1)}
-    if connection.vendor == "postgresql" and has_trigrams() and len(word) > FEWEST_LETTERS:
-        with connection.cursor() as cursor:
-            cursor.execute(f"SET pg_trgm.word_similarity_threshold = {LEAST_ALIKE}")
-        return _any_held(swapped) | Q(Resembles(word))
-    pieces = {
-        spelling[start : start + FEWEST_LETTERS]
-        for spelling in (word, *swapped)
-        for start in range(len(word) - FEWEST_LETTERS + 1)
-    }
-    return _any_held(pieces or {word})
-
-
-def _any_held(texts: Iterable[str]) -> Q:
-    return reduce(or_, (Q(Holds("search_text", text)) for text in sorted(texts)))

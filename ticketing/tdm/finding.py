@@ -82,26 +82,30 @@ class Wizard:
 
     def found(self, place: Mapping[str, str]) -> Found:
         """The page of the results that an address asks for; the first where it asks for none there is."""
-        found = self._listed(self._searched(), place)
-        if found.page.ids or not self.asked.text:
-            return found
-        near = Contact.objects.all().named_nearly(self.asked.text, self.user)
-        rows = self._filtered.filter(pk__in=near)
-        left = set(rows.values_list("pk", flat=True)) if near else set()
-        if not left:
-            return found
-        listed = self._listed(rows, place, first=[pk for pk in near if pk in left])
-        return Found(listed.page, listed.pages, is_near=True)
-
-    def _listed(self, rows: QuerySet, place: Mapping[str, str], *, first: Sequence[int] = ()) -> Found:
-        if self.asked.text and not first:
-            exact: Any = rows
-            first = sorted(exact.exactly(self.asked.text, self.user).values_list("pk", flat=True))
-        pages = ListPages(rows, Order(), per_page=PER_PAGE, first=first)
+        rows = self._searched()
+        pages = ListPages(rows, Order(), per_page=PER_PAGE, first=self._first(rows))
+        if self.asked.text and not pages.known:
+            near = self._near()
+            if near.known:
+                return Found(near.page({}), near, is_near=True)
         try:
             return Found(pages.page(place), pages)
         except NoSuchPage:
             return Found(pages.page({}), pages)
+
+    def _first(self, rows: Any) -> Sequence[int]:
+        """Whoever has the whole text for a GroupID or System Ref; few of those have no digit."""
+        if not any(letter.isdecimal() for letter in self.asked.text):
+            return ()
+        return sorted(rows.exactly(self.asked.text, self.user).values_list("pk", flat=True), reverse=True)
+
+    def _near(self) -> ListPages:
+        """Those nearly called so, the nearest first: they are no more than a page."""
+        near = Contact.objects.all().named_nearly(self.asked.text, self.user)
+        rows = self._filtered.filter(pk__in=near)
+        pages = ListPages(rows if near else rows.none(), Order(), per_page=PER_PAGE)
+        pages.known.sort(key=near.index)
+        return pages
 
     def _searched(self) -> QuerySet:
         if not self.asked.text:

@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from contacts.models import CrmDetails
-from contacts.models.near_names import distance, slips_between
+from contacts.models.near_names import distance, one_slip, slips_between
 from contacts.permissions import SystemRight, grant
 
 from ...factories import NOW, PurchaseFactory
@@ -125,7 +125,7 @@ def test_before_anything_is_asked_the_contacts_opened_last_are_offered(as_rep, a
 
 
 @pytest.mark.parametrize(
-    "asked", [{"q": "Ann"}, {"q": "Anm"}, {}, {"system": "MLB", "least": "0", "owner": "me"}]
+    "asked", [{"q": "Ann"}, {"q": "Marlw"}, {"q": "F-1"}, {}, {"system": "MLB", "least": "0", "owner": "me"}]
 )
 def test_a_search_costs_a_restricted_rep_at_most_twelve_queries_however_many_are_found(
     client, person, mlb, minors, asked
@@ -134,7 +134,7 @@ def test_a_search_costs_a_restricted_rep_at_most_twelve_queries_however_many_are
     costs = []
     for count in (1, 3):
         for _ in range(count):
-            fan = person((minors, {}), (mlb, {"first_name": "Ann"}))
+            fan = person((minors, {}), (mlb, {"first_name": "Ann", "last_name": "Marlow"}))
             CrmDetails.objects.create(
                 system_ref=account_of(fan, mlb), owner=rep_of(f"owner{fan.pk}", mlb), at=NOW
             )
@@ -172,3 +172,13 @@ def test_every_typed_word_needs_a_counterpart_in_the_name():
     assert distance(["ane", "marlow"], ["ann", "marlow"]) == 1
     assert distance(["ane", "okafor"], ["ann", "marlow"]) is None
     assert distance(["marlow"], []) is None
+
+
+def test_one_slip_is_a_letter_exchanged_left_out_too_many_or_swapped_with_the_next():
+    assert one_slip("ab") == {
+        (" ab ",),
+        (" ", "b "), (" a", " "),
+        (" ", "ab "), (" a", "b "), (" ab", " "),
+        (" b ",), (" a ",),
+        (" ba ",),
+    }  # fmt: skip
