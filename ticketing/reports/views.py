@@ -42,11 +42,10 @@ class Heading:
 
 @dataclass(frozen=True)
 class Cell:
-    """A figure as the screen shows it."""
+    """A figure as the screen shows it; its classes in one text, as a table may hold thousands."""
 
     text: str
-    is_figure: bool
-    tint: int | None
+    classes: str
     is_withheld: bool
 
 
@@ -185,8 +184,12 @@ def _line(row: Row, columns: Any) -> tuple[Row, list[Cell]]:
 
 
 def _cell(figure: Figure, column: Column) -> Cell:
-    tint = figure.tint if column.is_tinted and figure.value is not None else None
-    return Cell(figure.text(column), column.is_figure, tint, bool(figure.withheld))
+    classes = ["k-num"] if column.is_figure else []
+    if column.is_tinted and figure.value is not None:
+        classes.append(f"rp-tint ov-tint-{figure.tint}")
+    if figure.withheld:
+        classes.append("rp-withheld")
+    return Cell(figure.text(column), " ".join(classes), bool(figure.withheld))
 
 
 def _address(shown: Report, request: HttpRequest) -> str:

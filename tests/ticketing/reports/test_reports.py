@@ -14,11 +14,13 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from guardian.shortcuts import remove_perm
 
 from contacts.models import Contact, GoneRef, Organisation, SystemRef, TicketSystem
 from contacts.permissions import SystemRight, grant
 from contacts.services.golden import refresh_golden
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
+from ticketing.models import Purchase
 from ticketing.reports.built import Built
 from ticketing.reports.catalogue import REPORTS
 from ticketing.reports.scope import Scope
@@ -470,3 +472,45 @@ def test_kept_sums_tell_their_age_and_are_counted_afresh_on_a_click(client, ours
 def build_now(user: User) -> Built:
     """The report by month, kept sums and all."""
     return build(user, "months")
+
+
+@pytest.mark.req("R-MDB-30")
+def test_a_right_taken_away_bites_at_the_next_look_even_at_kept_sums(client, ours, theirs, monkeypatch):
+    monkeypatch.setattr("ticketing.services.kept_reports.DEAR_SECONDS", 0.0)
+    for system in (ours, theirs):
+        buy(account(system))
+    rep = rep_of(ours, theirs)
+    for key in REPORTS:
+        page(client, rep, key)
+
+    remove_perm(SystemRight.VIEW.value, rep, theirs)
+
+    for key in REPORTS:
+        assert MARKER not in page(client, rep, key)
+
+
+@pytest.mark.req("R-MDB-22")
+@pytest.mark.parametrize("seed", range(15))
+def test_no_withheld_row_is_what_the_rest_of_its_tables_leaves_over(ours, theirs, seed):
+    random = Random(seed)
+    buyer, other = account(ours), account(theirs)
+    bought = []
+    for month in random.sample(range(1, 25), 6):
+        day = dt.datetime(2024 + (month - 1) // 12, (month - 1) % 12 + 1, 9, tzinfo=dt.UTC)
+        bought.append(PurchaseFactory.build(system_ref=buyer, purchased_at=day))
+        hidden = random.choice([0, 1, 2, 4, 5, 8])
+        bought += [PurchaseFactory.build(system_ref=other, purchased_at=day) for _ in range(hidden)]
+    Purchase.objects.bulk_create(bought)
+    withholding()
+    rep = rep_of(ours)
+
+    months, seasons = (told(build(rep, key), "All systems purchases") for key in ("months", "seasons"))
+
+    assert months["Total"] == seasons["Total"] == told(build(rep, "kinds"), "All systems purchases")["Total"]
+    for season in (label for label in seasons if label != "Total"):
+        of_season = [figure for label, figure in months.items() if label.endswith(season)]
+        withheld = [figure for figure in of_season if isinstance(figure, str)]
+        assert isinstance(seasons[season], str) or len(withheld) != 1
+    for table in (months, seasons):
+        withheld = [label for label, figure in table.items() if isinstance(figure, str)]
+        assert len(withheld) != 1
