@@ -79,11 +79,15 @@ class StockDigits(admin.ModelAdmin):
     search_fields = ("=pk", "mappings__system_ref__search_text")
 
 
-def fill(refs: int) -> None:
-    """The synthetic population in five systems, each person one Contact; by COPY and SQL alone."""
+def fill(refs: int, *, systems: int = SYSTEMS) -> None:
+    """The synthetic population, each person one Contact; by COPY and SQL alone.
+
+    In five systems as it was made, or dealt out to another number of them.
+    """
+    place = "system" if systems == SYSTEMS else f"1 + id % {systems:d}"
     table, people = make_population(refs, 1)
     unit = BusinessUnit.objects.create(code="bench", name="Bench")
-    for number in range(1, SYSTEMS + 1):
+    for number in range(1, systems + 1):
         TicketSystem.objects.create(pk=number, code=f"S{number}", name=f"S{number}", business_unit=unit)
     numbers = pa.array([f"F{row * 7919 % 9_999_991:07d}" for row in range(1, refs + 1)])
     table = table.append_column("person", people["person"]).append_column("system_ref", numbers)
@@ -110,7 +114,7 @@ def fill(refs: int) -> None:
         cursor.execute(
             f"INSERT INTO contacts_systemref (id, system_id, system_ref, arrived_at, spent_total, "
             f"holds_season_ticket, {details}) "
-            f"SELECT id, system, system_ref, now(), 0, false, {written} FROM typed ORDER BY id"
+            f"SELECT id, {place}, system_ref, now(), 0, false, {written} FROM typed ORDER BY id"
         )
         cursor.execute(
             f"INSERT INTO contacts_contact (id, since, {details}) "

@@ -1,0 +1,266 @@
+"""Two isolated units: ours, whose people look, and theirs, of which nobody of ours may see anything."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from django.contrib.auth.models import Group, User
+from django.db import models
+
+from contacts.models import (
+    BusinessUnit,
+    Contact,
+    GoneRef,
+    GroupAlias,
+    GroupDecision,
+    GroupedRef,
+    GroupingRun,
+    Link,
+    ModelVersion,
+    Move,
+    PrimaryRuleList,
+    RuleSet,
+    RuleTrial,
+    SystemRef,
+    TicketSystem,
+)
+from contacts.models import Mapping as Placement
+from contacts.permissions import SystemRight, grant
+from contacts.services.golden import refresh_golden
+from sync.models import NightRun, NightStep
+from ticketing.models import PullRun, SourceConnection
+
+from ..factories import NOW, UserFactory
+from .rows import BY_HAND, NAMED, VALUE, Unit, numbers, of_a_unit, permission_of_a_right
+
+OURS, THEIRS, ABSENT = 770001, 880001, 890001
+# Known before they are made, to be sent beside what is theirs.
+OUR_UNIT, OUR_REF = 760001, 760002
+NOTHING = 899999  # an id that nothing has
+
+
+@dataclass(frozen=True)
+class Side:
+    """Whose ids and values are asked for: by model the id, and what a person could type."""
+
+    ids: dict[type[models.Model], int]
+    code: str
+    unit: str
+    email: str
+    ref: str
+    name: str
+    hook: str
+    text: str
+
+    def id(self, model: type[models.Model]) -> int:
+        return self.ids.get(model, NOTHING)
+
+    @property
+    def typed(self) -> list[str]:
+        """All that is said back to whoever sends it."""
+        ids = [str(pk) for pk in self.ids.values() if pk >= OUR_UNIT] + [str(NOTHING)]
+        return [self.code, self.unit, self.email, self.ref, self.name, self.hook, self.text, *ids]
+
+
+@dataclass
+class World:
+    """Both units: `near` is what theirs knows of the person of both, `far` another, `absent` nobody."""
+
+    ours: Side
+    near: Side
+    far: Side
+    absent: Side
+
+
+class Units:
+    """Makes ours at once, theirs when told to, so that both states of one database can be compared."""
+
+    def __init__(self) -> None:
+        self.ours = Unit("ourvalue", "ournamed", numbers(OURS))
+        self.theirs = Unit(VALUE, NAMED, numbers(THEIRS))
+        for model in (ModelVersion, RuleSet, PrimaryRuleList, GroupingRun, NightRun):
+            row = model._base_manager.order_by("pk").first() or _common(model)
+            for unit in (self.ours, self.theirs):
+                unit.keep(row)
+        NightStep.objects.create(run=self.ours.last(NightRun), position=1, name="Grouping", state="done")
+        rules = RuleSet.objects.order_by("pk").first()
+        trial = RuleTrial.objects.create(
+            rules=rules.rules,
+            score=rules.score,
+            based_on=rules.number,
+            counts=dict.fromkeys(("groups_before", "groups_after", "joined", "split"), 3),
+            state="done",
+            created_at=NOW,
+            finished_at=NOW,
+        )
+        self.ours.keep(trial)
+        self.theirs.keep(trial)
+        self._empty_system()
+        self._begin(self.ours, code="OURS")
+        self.shared = self._contact(self.ours)
+        self._person(self.ours, self.shared, leads=True)
+        self.our_contact = self._contact(self.ours)
+        self._person(self.ours, self.our_contact, leads=True, is_last=True)
+        self._hand_systems()
+        self._refresh()
+
+    def add_theirs(self) -> World:
+        """Their system, its records and people; the person of both is led by theirs."""
+        self._begin(self.theirs, code=f"{NAMED}SYS")
+        Placement.objects.filter(contact=self.shared).update(is_primary=False)
+        self._person(self.theirs, self.shared, leads=True)
+        near = self._side(self.theirs)
+        self._ties()
+        alone = self._contact(self.theirs)
+        self._person(self.theirs, alone, leads=True, is_last=True)
+        self._name_in_trial()
+        self._refresh()
+        far = self._side(self.theirs)
+        near.ids[Contact] = far.ids[Contact]  # the person of both is ours as well
+        return World(self.our_side(), near, far, self.absent_side(far))
+
+    def our_side(self) -> Side:
+        """The ids of ours: of the person of both, whose ref is the first."""
+        side = self._side(self.ours)
+        side.ids.update({model: rows[0].pk for model, rows in self.ours.made.items()})
+        return side
+
+    def absent_side(self, like: Side) -> Side:
+        """What never was, as far away as what is hidden."""
+        ids = {model: pk - THEIRS + ABSENT if pk >= THEIRS else NOTHING for model, pk in like.ids.items()}
+        mark = "zqxabsent"
+        return Side(
+            ids,
+            f"{mark}SYS",
+            f"{mark}unit",
+            f"{mark}@example.org",
+            f"{mark}-1",
+            f"{mark}name",
+            f"{mark}hook",
+            mark,
+        )
+
+    def visitor(self, role: str | None, *rights: SystemRight) -> User:
+        """Somebody of ours, with the rights on our systems."""
+        user = UserFactory(role=role, first_name=f"Our {role} of {len(rights)} rights")
+        for system in TicketSystem.objects.filter(pk__lt=THEIRS, pk__gte=OURS):
+            for right in rights:
+                grant(user, right, on=system)
+        RuleTrial.objects.update(by=user)
+        return user
+
+    def _begin(self, unit: Unit, *, code: str) -> None:
+        unit.keep(permission_of_a_right())
+        unit.make(User, is_staff=True, is_superuser=False)
+        unit.make(Group)
+        unit.make(BusinessUnit, code=f"{unit.named}unit", **({"pk": OUR_UNIT} if unit is self.ours else {}))
+        unit.make(TicketSystem, code=code, is_isolated=True, kind="ticketing")
+
+    def _contact(self, unit: Unit) -> Contact:
+        return unit.keep(Contact.objects.create(pk=next(unit.numbers), since=NOW))
+
+    def _person(self, unit: Unit, contact: Contact, *, leads: bool, is_last: bool = False) -> None:
+        """One ref of the contact and a row of it in every model; of the system itself they are made once."""
+        unit.keep(contact)
+        others = unit.made.get(SystemRef, [])
+        known = {"pk": OUR_REF} if unit is self.ours and not others else {}
+        ref = unit.make(SystemRef, system_ref=f"{unit.value}-{len(others) + 1}", **known)
+        unit.make(Placement, contact=contact, is_primary=leads)
+        renewed = {SystemRef, Contact}
+        for model in of_a_unit():
+            if model in BY_HAND or (model is GoneRef and not is_last):
+                continue
+            of_a_ref = any(column.related_model in renewed for column in _relations(model))
+            if unit.made.get(model) and not of_a_ref:
+                continue
+            if of_a_ref:
+                renewed.add(model)
+            if (model in (Link, GroupDecision) and not others) or _lacks(unit, model):
+                continue
+            unit.make(model, **self._given(unit, model, ref, contact))
+
+    def _given(
+        self, unit: Unit, model: type[models.Model], ref: SystemRef, contact: Contact
+    ) -> dict[str, Any]:
+        if model in (Link, GroupDecision):
+            return {"left": unit.made[SystemRef][0], "right": ref}
+        if model is GoneRef:
+            return {"merged_into": unit.made[SystemRef][0]}
+        if model is GroupAlias:
+            return {"group_id": next(unit.numbers), "contact": contact}
+        if model is Move:
+            return {"from_group": next(unit.numbers), "to_group": contact.pk, "cause": "joined"}
+        if model is PullRun:
+            return {"state": "done", "phase": "over"}
+        if model is GroupedRef:
+            return {"content": next(unit.numbers)}
+        return {}
+
+    def _name_in_trial(self) -> None:
+        """Examples of a dry run: a pair of theirs, and one of theirs with one of ours."""
+        [trial] = self.theirs.made[RuleTrial]
+        one, other = (ref.pk for ref in self.theirs.made[SystemRef])
+        pairs = [(one, other), (self.ours.made[SystemRef][0].pk, one)]
+        trial.examples = [
+            {"kind": "join", "rule": "", "left": [left], "right": [right], "others": []}
+            for left, right in pairs
+        ]
+        trial.save()
+
+    def _ties(self) -> None:
+        """What the engine and people said of a ref of ours and one of theirs."""
+        ours, theirs = self.ours.made[SystemRef][0], self.theirs.made[SystemRef][0]
+        for model in (Link, GroupDecision):
+            self.theirs.make(model, left=ours, right=theirs)
+        GroupAlias.objects.create(group_id=next(self.theirs.numbers), contact=self.shared, at=NOW)
+
+    def _empty_system(self) -> None:
+        """A third unit's, without records: nobody of ours sees every system, with theirs or without."""
+        third = BusinessUnit.objects.create(pk=OURS - 1, code="third", name="Third")
+        TicketSystem.objects.create(pk=OURS - 1, code="THIRD", name="Third", business_unit=third)
+
+    def _hand_systems(self) -> None:
+        """A hand system of ours, so that contacts can be entered."""
+        unit = self.ours.made[BusinessUnit][0]
+        TicketSystem.objects.create(
+            pk=next(self.ours.numbers), code="HAND-OURS", name="Our desk", kind="hand", business_unit=unit
+        )
+
+    def _refresh(self) -> None:
+        refresh_golden(Contact.objects.values_list("pk", flat=True), now=NOW)
+
+    def _side(self, unit: Unit) -> Side:
+        ids = {model: rows[-1].pk for model, rows in unit.made.items()}
+        ref = unit.last(SystemRef)
+        system = unit.last(TicketSystem)
+        hook = unit.last(SourceConnection).hook_key
+        names = (ref.email, ref.system_ref, ref.first_name)
+        # The beginning of every value: it finds them, and said back it is no mark.
+        return Side(ids, system.code, system.business_unit.code, *names, hook, unit.value[:-1])
+
+
+def _relations(model: type[models.Model]) -> list[Any]:
+    return [column for column in model._meta.concrete_fields if column.is_relation]
+
+
+def _lacks(unit: Unit, model: type[models.Model]) -> bool:
+    """Whether a row that it needs is not there yet."""
+    return any(not column.null and not unit.made.get(column.related_model) for column in _relations(model))
+
+
+def _common(model: type[models.Model]) -> Any:
+    """What is of no unit and has to be there."""
+    given: dict[type[models.Model], dict[str, Any]] = {
+        ModelVersion: {"number": 1, "population": 4, "settings": {}, "source": "by_hand", "created_at": NOW},
+        RuleSet: {"number": 1, "rules": {}, "score": {}, "created_at": NOW},
+        PrimaryRuleList: {"number": 1, "at": NOW},
+        GroupingRun: {
+            "is_full": True,
+            "model_version": ModelVersion.objects.first(),
+            "started_at": NOW,
+            "finished_at": NOW,
+            "counts": {},
+            "basis": {},
+        },
+        NightRun: {"state": "done", "trigger": "schedule", "started_at": NOW, "finished_at": NOW},
+    }
+    return model._base_manager.create(**given[model])

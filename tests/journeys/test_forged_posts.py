@@ -1,0 +1,192 @@
+"""Whoever may see but not change sends forms that no page offers: refused, noted, and nothing is changed."""
+
+import logging
+
+import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
+
+from contacts.models import (
+    FieldChange,
+    HeldValue,
+    Job,
+    Organisation,
+    RefusedAttempt,
+    SystemRef,
+    TicketSystem,
+)
+from contacts.permissions import SystemRight
+from kore_site.roles import ADMINISTRATORS, CRM_MANAGERS, SALES_REPS
+from tests.crawler.fingerprint import fingerprint
+from tests.crawler.rows import VALUE
+from tests.crawler.units import Units
+from ticketing.models import SourceConnection, WriteBack
+
+pytestmark = [
+    pytest.mark.django_db,
+    pytest.mark.req("R-MDB-17"),
+    pytest.mark.req("R-MDB-27"),
+    pytest.mark.req("R-MDB-28"),
+    pytest.mark.req("R-MDB-29"),
+]
+
+ANYBODY, STEERERS = (SALES_REPS, CRM_MANAGERS), (CRM_MANAGERS, ADMINISTRATORS)
+EVERYTHING = {
+    "first_name": "Forged",
+    "email": "forged@example.org",
+    "system_ref": "forged",
+    "changes-TOTAL_FORMS": "1",
+    "changes-INITIAL_FORMS": "0",
+    "changes-0-after": "forged",
+}
+# Where, what is sent, and by whom; `{ref}` and its like are the ids of what they may see.
+FORGED = [
+    *(
+        (f"/admin/contacts/{page}/", {**EVERYTHING, button: "1"}, ANYBODY)
+        for page in ("systemref/{ref}/change", "contact/{contact}/change")
+        for button in ("_save", "_saveasnew", "_continue", "_addanother")
+    ),
+    ("/admin/ticketing/purchase/{purchase}/change/", {"amount": "0", "_save": "1"}, ANYBODY),
+    *(
+        (f"/admin/{page}/delete/", {"post": "yes"}, ANYBODY)
+        for page in (
+            "contacts/systemref/{ref}",
+            "contacts/contact/{contact}",
+            "ticketing/purchase/{purchase}",
+        )
+    ),
+    ("/admin/contacts/systemref/add/", {**EVERYTHING, "system": "{system}"}, ANYBODY),
+    ("/admin/contacts/contact/add/", {**EVERYTHING, "unit": "{unit}", "last_name": "Forged"}, ANYBODY),
+    ("/admin/ticketing/purchase/add/", {"system_ref": "{ref}", "purchase_id": "forged"}, ANYBODY),
+    ("/tdm/{contact}/", {"account": "{ref}", "city": "Forged", "seen_city": ""}, ANYBODY),
+    ("/tdm/{contact}/", {"account": "{ref}", "city": "Forged", "follows": "{write_back}"}, ANYBODY),
+    ("/tdm/{contact}/primary/", {"account": "{ref}"}, ANYBODY),
+    ("/tdm/{contact}/primary/", {"account": "{ref}", "leave": "1"}, ANYBODY),
+    ("/tdm/{contact}/revert/", {"account": "{ref}", "change": "{change}"}, ANYBODY),
+    ("/tdm/conflicts/", {"settle": "keep {held}"}, ANYBODY),
+    ("/tdm/conflicts/", {"settle": "take", "held": "{held}", "seen_{held}": ""}, ANYBODY),
+    ("/tdm/write-backs/", {"settle": "drop {write_back}"}, ANYBODY),
+    ("/tdm/write-backs/", {"settle": "done {write_back}"}, ANYBODY),
+    ("/contact/{contact}/primary/", {"ref": "{ref}"}, ANYBODY),
+    ("/contact/{contact}/crm-fields/", {"segment": "Forged", "owner": ""}, ANYBODY),
+    ("/admin/contacts/job/import/", {"resource": "0", "system": "{system}", "import_file": None}, STEERERS),
+    ("/admin/contacts/job/{job}/change/", {"confirm": "1"}, STEERERS),
+    ("/admin/contacts/job/{job}/change/", {"cancel": "1"}, STEERERS),
+    ("/admin/contacts/job/{job}/mend/", {"send": "1"}, STEERERS),
+    ("/admin/ticketing/sourceconnection/{connection}/pull/", {}, STEERERS),
+    ("/admin/ticketing/sourceconnection/{connection}/pause/", {"paused": "1"}, STEERERS),
+    ("/admin/ticketing/sourceconnection/{connection}/test/", {}, STEERERS),
+    ("/admin/ticketing/sourceconnection/{connection}/mapping/", {"accounts": "x"}, STEERERS),
+    ("/admin/ticketing/sourceconnection/{connection}/settings/", {"every_minutes": "1"}, STEERERS),
+    ("/admin/ticketing/sourceconnection/add/", {"system": "{system}", "connector": "pretix"}, STEERERS),
+]
+# Lists have no actions: what is sent as one is a question, answered like any other.
+ACTIONS = [
+    {"action": "delete_selected", "_selected_action": "{ref}", "post": "yes"},
+    {"action": "export_admin_action", "_selected_action": "{ref}"},
+    {"form-TOTAL_FORMS": "1", "form-INITIAL_FORMS": "1", "form-0-id": "{ref}", "_save": "1"},
+]
+
+
+@pytest.fixture
+def units(caplog):
+    for name in ("django.request", "kore_site.refusals"):
+        caplog.set_level(logging.CRITICAL, name)
+    units = Units()
+    HeldValue.objects.update(differs_since="2026-03-02T12:00:00Z")
+    Job.objects.update(state=Job.State.CHECKED)
+    Organisation.load()
+    return units
+
+
+def filled(text, units):
+    """The text with the ids of what the person may see."""
+    side = units.our_side()
+    ids = {
+        "ref": SystemRef,
+        "contact": type(units.shared),
+        "system": TicketSystem,
+        "held": HeldValue,
+        "change": FieldChange,
+        "write_back": WriteBack,
+        "job": Job,
+        "connection": SourceConnection,
+    }
+    named = {name: side.id(model) for name, model in ids.items()}
+    purchases = units.ours.made[SystemRef][0].purchases
+    unit = units.ours.last(TicketSystem).business_unit_id
+    return text.format(**named, purchase=purchases.get().pk, unit=unit)
+
+
+def sent(data, units):
+    file = SimpleUploadedFile("refs.csv", b"system_ref,email\n1,forged@example.org\n")
+    return {filled(k, units): file if v is None else filled(v, units) for k, v in data.items()}
+
+
+@pytest.mark.parametrize(
+    ("role", "path", "data"),
+    [
+        pytest.param(role, path, data, id=f"{role} {path} {' '.join(data)[:30]}")
+        for path, data, roles in FORGED
+        for role in roles
+    ],
+)
+def test_a_forged_change_is_refused_and_noted_and_changes_nothing(role, path, data, units, client):
+    client.force_login(units.visitor(role, SystemRight.VIEW))
+    path = filled(path, units)
+    before = fingerprint()
+
+    response = client.post(path, sent(data, units))
+
+    assert response.status_code == 403
+    assert fingerprint() == before
+    assert list(RefusedAttempt.objects.values_list("method", "path", "status")) == [("POST", path, 403)]
+
+
+@pytest.mark.parametrize("role", ANYBODY)
+@pytest.mark.parametrize("page", ["contact", "systemref", "job"])
+@pytest.mark.parametrize("data", ACTIONS, ids=lambda data: next(iter(data.values())))
+def test_an_action_that_no_list_offers_changes_nothing(role, page, data, units, client):
+    client.force_login(units.visitor(role, SystemRight.VIEW))
+    before = fingerprint()
+
+    response = client.post(f"/admin/contacts/{page}/", sent(data, units))
+
+    assert response.status_code in (200, 302, 403)
+    assert not response.has_header("Content-Disposition")
+    assert fingerprint() == before
+
+
+def test_an_export_takes_no_ids(units, client):
+    units.add_theirs()
+    client.force_login(units.visitor(SALES_REPS, SystemRight.VIEW))
+    theirs = [ref.pk for ref in units.theirs.made[SystemRef]]
+
+    answer = client.post("/admin/contacts/systemref/export/", {"format": "0", "export_items": theirs})
+
+    assert not answer.has_header("Content-Disposition")
+    assert VALUE not in answer.content.decode()
+
+
+@pytest.mark.parametrize("role", ANYBODY)
+def test_what_is_hidden_is_refused_as_what_is_not_there(role, units, client):
+    world = units.add_theirs()
+    client.force_login(units.visitor(role, *SystemRight))
+    contact = world.ours.id(type(units.shared))
+    before = fingerprint()
+    hidden = [
+        ("/tdm/{contact}/", {"account": world.near.id(SystemRef), "city": "Forged"}),
+        ("/tdm/{contact}/primary/", {"account": world.near.id(SystemRef)}),
+        (
+            "/tdm/{contact}/revert/",
+            {"account": world.near.id(SystemRef), "change": world.near.id(FieldChange)},
+        ),
+        ("/tdm/conflicts/", {"settle": f"take {world.near.id(HeldValue)}"}),
+        ("/tdm/write-backs/", {"settle": f"drop {world.near.id(WriteBack)}"}),
+        ("/contact/{contact}/primary/", {"ref": world.near.id(SystemRef)}),
+    ]
+
+    statuses = {path: client.post(path.format(contact=contact), data).status_code for path, data in hidden}
+
+    assert statuses == dict.fromkeys(statuses, 404)
+    assert fingerprint() == before
+    assert RefusedAttempt.objects.count() == len(hidden)
