@@ -3,6 +3,7 @@
 import pytest
 from django.contrib.auth.models import Group, Permission, User
 
+from contacts.permissions import ADMINISTRATORS
 from kore_site.roles import CLUSTER_USER, CRM_MANAGERS, ROLES, SALES_REPS, apply_roles
 
 from ..factories import UserFactory
@@ -47,6 +48,18 @@ def test_no_role_may_change_users_groups_or_rights(role):
         user.has_perm(f"{app}.{verb}_{model}")
         for app, model in [("auth", "user"), ("auth", "group"), ("auth", "permission")]
         for verb in ("add", "change", "delete")
+    )
+
+
+@pytest.mark.req("R-SYS-3", "R-MDB-18", "R-MDB-31")
+@pytest.mark.parametrize("role", ROLES)
+def test_managers_and_administrators_alone_decide_about_rights_and_lift_the_lock_of_crm_fields(role):
+    user = UserFactory(role=role)
+
+    asked = ("contacts.grant_rights", "contacts.view_as_user", "contacts.change_organisation")
+
+    assert {name: user.has_perm(name) for name in asked} == dict.fromkeys(
+        asked, role in (ADMINISTRATORS, CRM_MANAGERS)
     )
 
 
