@@ -96,7 +96,7 @@ def test_no_list_form_or_overview_shows_anything_of_the_other_unit(role, units, 
     shown = {url: client.get(url, follow=True).content.decode().lower() for url in urls}
 
     # The names of systems and units are no records: whoever steers the systems sees those.
-    steered = ("ticketsystem", "businessunit", "nightrun", "primaryrulelist")
+    steered = ("ticketsystem", "businessunit", "nightrun", "primaryrulelist", "rightsrecord")
     own_pages = steered if role == CRM_MANAGERS else ()
     leaks = [
         url for url, page in shown.items() if MARKER in page and not any(word in url for word in own_pages)
