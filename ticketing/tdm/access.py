@@ -11,6 +11,7 @@ from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 
 LARGEST_ID = 2**63 - 1
+MOST_LETTERS = 200  # of anything that is looked for
 View = Callable[..., HttpResponse]
 
 
@@ -56,6 +57,11 @@ def page(
     if is_framed:
         whole["is_nav_sidebar_enabled"] = False
     return TemplateResponse(request, template, whole)
+
+
+def asked_in(parameters: Mapping[str, str], name: str) -> str:
+    """What an address asks for under this name, as a database can be asked; blank where it does not."""
+    return parameters.get(name, "").replace("\x00", "").strip()[:MOST_LETTERS]
 
 
 def id_in(text: str) -> int:

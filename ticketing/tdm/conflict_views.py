@@ -19,7 +19,7 @@ from contacts.permissions import SystemRight, systems_of, systems_with
 from contacts.services.corrections import CannotCorrect, MayNotCorrect, Overtaken
 from contacts.services.typed_values import Wrong
 from ticketing.services.submit import settle_conflict
-from ticketing.tdm.access import id_in, page, tdm_page
+from ticketing.tdm.access import asked_in, id_in, page, tdm_page
 from ticketing.tdm.detail_form import standing
 from ticketing.tdm.turning import Turns
 
@@ -32,7 +32,7 @@ def conflicts(request: HttpRequest) -> HttpResponse:
     """Those over the systems that the user may see, the oldest first; a POST settles the chosen ones."""
     if request.method == "POST":
         return _settled(request)
-    asked = {"system": request.GET.get("system", "")}
+    asked = {"system": asked_in(request.GET, "system")}
     rows = HeldValue.objects.conflicts().visible_to(request.user)
     waiting = rows.count()
     if asked["system"]:

@@ -16,6 +16,7 @@ from contacts.models import Mapping as Placement
 from contacts.permissions import sees_every_system, systems_of
 from contacts.services.golden import golden_of
 from ticketing.models import Purchase
+from ticketing.tdm.access import asked_in
 
 PER_PAGE = 50
 MINE = "me"
@@ -35,9 +36,7 @@ class Asked:
 
     @classmethod
     def of(cls, parameters: Mapping[str, str]) -> "Asked":
-        return cls(
-            parameters.get("q", "").strip(), **{name: parameters.get(name, "").strip() for name in FILTERS}
-        )
+        return cls(asked_in(parameters, "q"), **{name: asked_in(parameters, name) for name in FILTERS})
 
     @property
     def filters(self) -> dict[str, str]:
@@ -118,8 +117,9 @@ class Wizard:
         if self.asked.system:
             chosen = [system.pk for system in systems_of(self.user) if system.code == self.asked.system]
             rows = rows.in_systems(chosen, self.user)
-        if self.asked.season.isdecimal() and 1 <= int(self.asked.season) <= 9999:
-            rows = rows.filter(pk__in=self._buyers(int(self.asked.season)))
+        season = self.asked.season
+        if season.isdecimal() and len(season) <= 4 and int(season):
+            rows = rows.filter(pk__in=self._buyers(int(season)))
         if self.asked.owner:
             rows = rows.filter(pk__in=self._looked_after())
         for limit, sign in (("least", "gte"), ("most", "lte")):
@@ -200,4 +200,6 @@ def _amount(text: str) -> Decimal | None:
         amount = Decimal(text)
     except InvalidOperation:
         return None
-    return amount if amount.is_finite() and abs(amount) < 10**10 else None
+    if not amount.is_finite() or abs(amount) >= 10**10:
+        return None
+    return amount.quantize(Decimal("0.01"))

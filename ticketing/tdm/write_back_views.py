@@ -17,7 +17,7 @@ from contacts.permissions import SystemRight, systems_of, systems_with
 from contacts.services.corrections import CannotCorrect, MayNotCorrect
 from ticketing.models import WriteBack
 from ticketing.services.write_backs import drop, mark_done
-from ticketing.tdm.access import id_in, page, tdm_page
+from ticketing.tdm.access import asked_in, id_in, page, tdm_page
 from ticketing.tdm.turning import Turns
 
 PER_PAGE = 50
@@ -34,7 +34,7 @@ def write_backs(request: HttpRequest) -> HttpResponse:
     """Those over the systems that the user may see, the newest first; a POST drops one or says it is done."""
     if request.method == "POST":
         return _settled(request)
-    asked = {name: request.GET.get(name, "") for name in FILTERS}
+    asked = {name: asked_in(request.GET, name) for name in FILTERS}
     pages = ListPages(_filtered(request, asked), Order(), per_page=PER_PAGE)
     try:
         shown = pages.page(request.GET.dict())

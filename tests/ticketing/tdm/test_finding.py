@@ -148,7 +148,21 @@ def test_a_search_costs_a_restricted_rep_at_most_twelve_queries_however_many_are
 
 
 @pytest.mark.parametrize(
-    "asked", [{"least": "x"}, {"most": "NaN"}, {"season": "99999"}, {"owner": "-1"}, {"p": "0", "q": "a"}]
+    "asked",
+    [
+        {"least": "x"},
+        {"most": "NaN"},
+        {"least": "1e-99999", "most": "1e99999"},
+        {"season": "9" * 5000},
+        {"season": "0000"},
+        {"owner": "-1"},
+        {"owner": "9" * 30},
+        {"p": "0", "q": "a"},
+        {"q": "a\x00b"},
+        {"q": "\x00", "system": "\x00"},
+        {"q": "word " * 3000},
+        {"q": "x" * 5000},
+    ],
 )
 def test_a_mistyped_address_is_answered_all_the_same(as_rep, ann, asked):
     assert as_rep.get(FIND, asked).status_code == 200

@@ -197,6 +197,8 @@ def test_a_queue_costs_the_same_queries_however_long_it_is(client, person, mlb, 
 
 
 @pytest.mark.parametrize("address", [CONFLICTS, WRITE_BACKS])
-@pytest.mark.parametrize("asked", [{"p": "0"}, {"p": "99"}, {"system": "nonsense"}, {"after": "x"}])
+@pytest.mark.parametrize(
+    "asked", [{"p": "0"}, {"p": "99"}, {"system": "nonsense"}, {"after": "x"}, {"state": "\x00"}]
+)
 def test_a_mistyped_address_shows_the_queue_all_the_same(as_rep, address, asked):
     assert as_rep.get(address, asked).status_code == 200
