@@ -23,10 +23,14 @@ class Wrong(Exception):
 
 
 def typed_text(value: Any) -> str:
-    """What was typed, without blanks around it; dates in ISO form, nothing as an empty text."""
-    if value is None:
-        return ""
-    return tidy(value.isoformat() if isinstance(value, date) else str(value))
+    """What was typed, without blanks around it; dates in ISO form, nothing as an empty text.
+
+    What cannot be read is as it is: whoever reads it says so.
+    """
+    try:
+        return _tidied(value)
+    except Unreadable:
+        return str(value)
 
 
 def read_typed(values: Mapping[str, Any], fields: Iterable[str], *, now: datetime) -> dict[str, Any]:
@@ -38,7 +42,7 @@ def read_typed(values: Mapping[str, Any], fields: Iterable[str], *, now: datetim
     errors: dict[str, str] = {}
     for name in fields:
         try:
-            details[name] = columns[name].value_of(typed_text(values.get(name)), reading)
+            details[name] = columns[name].value_of(_tidied(values.get(name)), reading)
         except Unreadable as why:
             errors[name] = str(why)
     if errors:
@@ -55,6 +59,12 @@ def check_phones(details: Mapping[str, Any], *, country: str) -> None:
     }
     if errors:
         raise Wrong(errors)
+
+
+def _tidied(value: Any) -> str:
+    if value is None:
+        return ""
+    return tidy(value.isoformat() if isinstance(value, date) else str(value))
 
 
 def _is_dialable(text: str, country: str) -> bool:
