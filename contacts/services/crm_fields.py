@@ -308,6 +308,8 @@ def _typed(values: Mapping[str, Any], meant: Sequence[str], edit: _Edit) -> dict
         errors[OWNER] = "Choose somebody who works here."
     if SEGMENT in meant and len(typed_text(values[SEGMENT])) > _LONGEST_SEGMENT:
         errors[SEGMENT] = f"At most {_LONGEST_SEGMENT} characters."
+    elif SEGMENT in meant and not typed_text(values[SEGMENT]).isprintable():
+        errors[SEGMENT] = "It holds a character that no keyboard types."
     details: dict[str, Any] = {}
     try:
         given = {**{name: edit.stands[name] for name in ADDRESS_FIELDS}, **values}
