@@ -5,6 +5,7 @@ import zoneinfo
 
 import pytest
 from django.contrib import admin
+from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group, Permission, User
 from django.urls import reverse
 from django_q.models import Failure, OrmQ, Schedule, Success
@@ -134,7 +135,7 @@ def test_a_schedule_is_shown_but_cannot_be_pointed_at_another_function(client):
     assert client.post(address, {"func": "os.system"}).status_code == 403
 
 
-BRAKE = {"brake_share": 5, "brake_floor": 50, "brake_size": 30}
+LIMITS = {"brake_share": 5, "brake_floor": 50, "brake_size": 30, "smallest_cell": 0}
 
 
 def test_the_organisations_list_leads_to_its_form_and_saving_says_when_the_next_night_begins(client):
@@ -150,7 +151,7 @@ def test_the_organisations_list_leads_to_its_form_and_saving_says_when_the_next_
             "default_country": "US",
             "currency": "USD",
             "night_at": "03:30",
-            **BRAKE,
+            **LIMITS,
         },
         follow=True,
     )
@@ -178,7 +179,7 @@ def test_the_organisation_takes_only_what_the_standards_know(client, field, valu
         "default_country": "GB",
         "currency": "GBP",
         "night_at": "02:00",
-        **BRAKE,
+        **LIMITS,
     }
 
     page = client.post(
@@ -197,6 +198,7 @@ def test_the_organisation_takes_only_what_the_standards_know(client, field, valu
         ("brake_floor", "-1", "A whole number of Contacts, 0 or more."),
         ("brake_size", "1", "A whole number of System Refs, 2 or more."),
         ("brake_size", "", "A whole number of System Refs, 2 or more."),
+        ("smallest_cell", "1001", "A whole number, from 0 to 1,000; 0 tells every figure."),
         ("night_at", "25:00", "A time of day, such as 02:00."),
     ],
 )
@@ -206,7 +208,7 @@ def test_a_setting_that_cannot_be_is_refused_in_one_sentence(client, field, valu
 
     page = client.post(
         reverse("admin:contacts_organisation_change", args=[Organisation.load().pk]),
-        given | {"night_at": "02:00", **BRAKE, field: value},
+        given | {"night_at": "02:00", **LIMITS, field: value},
     )
 
     assert page.context["adminform"].form.errors == {field: [said]}
@@ -228,3 +230,35 @@ def test_a_disabled_user_is_signed_out_of_every_page(client):
 
     for name in ("index", "sync_nightrun_changelist", "contacts_ticketsystem_changelist"):
         assert client.get(reverse(f"admin:{name}")).status_code == 302, name
+
+
+@pytest.mark.req("R-MDB-24")
+@pytest.mark.parametrize(
+    ("isolated", "locks", "said"),
+    [
+        (0, True, "No system is isolated, so CRM fields are open"),
+        (2, True, "2 systems are isolated, so CRM fields are locked for everybody"),
+        (1, False, "1 system is isolated, but the lock is lifted"),
+    ],
+)
+def test_the_organisation_says_what_isolation_does_now_and_who_changed_the_lock(
+    client, isolated, locks, said
+):
+    manager = UserFactory(role=CRM_MANAGERS)
+    client.force_login(manager)
+    for _ in range(isolated):
+        TicketSystemFactory(is_isolated=True)
+    Organisation.load()
+    Organisation.objects.update(locks_crm_fields=locks)
+    form = reverse("admin:contacts_organisation_change", args=[Organisation.SINGLE])
+    given = {"name": "Northside", "time_zone": "Europe/London", "default_country": "GB", "currency": "GBP"}
+
+    shown = client.get(form)
+    turned = {} if locks else {"locks_crm_fields": "on"}
+    client.post(form, {**given, "night_at": "02:00", **LIMITS, **turned})
+
+    assert said in shown.text
+    assert Organisation.load().locks_crm_fields is not locks
+    [entry] = LogEntry.objects.all()
+    assert entry.user == manager
+    assert "Lock CRM fields" in entry.get_change_message()
