@@ -17,6 +17,7 @@ _TOKENS = re.compile(
 _MADE = re.compile(r'<time datetime="[^"]*\.\d+\+00:00">[^<]*</time>|in [\d.]+ seconds')
 _TOKEN = re.compile(r"\b[A-Za-z0-9]{64}\b")
 _FORGOTTEN = ("Set-Cookie", "Content-Length", "Expires", "Date")
+_FIGURES = re.compile(r"-?[£$€]?\d[\d,.]*(?: ?%)?")
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,10 @@ class Answer:
     def whole(self) -> str:
         """All that a person could read in it."""
         return "\n".join([*self.led_to, *(f"{name}: {value}" for name, value in self.headers), self.text])
+
+    def without_figures(self) -> "Answer":
+        """With every number taken out."""
+        return Answer(self.status, self.led_to, self.headers, _FIGURES.sub("N", self.text))
 
     def without(self, typed: frozenset[str]) -> "Answer":
         """With these spellings taken out: what somebody typed may be said back to them."""

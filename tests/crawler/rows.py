@@ -2,6 +2,7 @@
 
 import datetime as dt
 import itertools
+import json
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from django.contrib.auth.models import Group, User
 from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
+from contacts.grouping.comparisons import COMPARISONS
 from contacts.models import BusinessUnit, Contact, SystemRef, TicketSystem
 from contacts.models import Mapping as Placement
 
@@ -38,7 +40,7 @@ FIXED: Mapping[str, Any] = {
     "contacts.RightsRecord.right": "view_records",
     "contacts.Link.rule": "",
     "contacts.Link.guard": "",
-    "contacts.Link.evidence": "[]",
+    "contacts.Link.evidence": json.dumps([[0, 0.0, 0.0]] * len(COMPARISONS)),
     "contacts.Move.pins": [],
     "contacts.Move.rule": None,
     "ticketing.Purchase.currency": "GBP",

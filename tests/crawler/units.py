@@ -18,7 +18,6 @@ from contacts.models import (
     ModelVersion,
     Move,
     PrimaryRuleList,
-    RuleSet,
     RuleTrial,
     SystemRef,
     TicketSystem,
@@ -26,6 +25,7 @@ from contacts.models import (
 from contacts.models import Mapping as Placement
 from contacts.permissions import SystemRight, grant
 from contacts.services.golden import refresh_golden
+from contacts.services.matching_rules import newest_version
 from sync.models import NightRun, NightStep
 from ticketing.models import PullRun, SourceConnection
 
@@ -77,12 +77,12 @@ class Units:
     def __init__(self) -> None:
         self.ours = Unit("ourvalue", "ournamed", numbers(OURS))
         self.theirs = Unit(VALUE, NAMED, numbers(THEIRS))
-        for model in (ModelVersion, RuleSet, PrimaryRuleList, GroupingRun, NightRun):
+        for model in (ModelVersion, PrimaryRuleList, GroupingRun, NightRun):
             row = model._base_manager.order_by("pk").first() or _common(model)
             for unit in (self.ours, self.theirs):
                 unit.keep(row)
         NightStep.objects.create(run=self.ours.last(NightRun), position=1, name="Grouping", state="done")
-        rules = RuleSet.objects.order_by("pk").first()
+        rules = newest_version()
         trial = RuleTrial.objects.create(
             rules=rules.rules,
             score=rules.score,
@@ -251,7 +251,6 @@ def _common(model: type[models.Model]) -> Any:
     """What is of no unit and has to be there."""
     given: dict[type[models.Model], dict[str, Any]] = {
         ModelVersion: {"number": 1, "population": 4, "settings": {}, "source": "by_hand", "created_at": NOW},
-        RuleSet: {"number": 1, "rules": {}, "score": {}, "created_at": NOW},
         PrimaryRuleList: {"number": 1, "at": NOW},
         GroupingRun: {
             "is_full": True,

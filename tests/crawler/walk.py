@@ -49,19 +49,20 @@ class Walker:
         self.client.force_login(self.user)
 
     def walk(self, ours: Side) -> dict[str, Answer]:
-        """Every address with what is ours, where those pages lead, and each form sent; by what was asked."""
+        """Every address with what is ours, and where those pages lead; by what was asked."""
         self._begin()
         found = self._pages(ours)
         links = {link for asked, page in found.items() if "?" not in asked for link in _offers(asked, page)}
         found |= {link: self._get(link) for link in sorted(links - set(found)) if self._is_new(link)}
-        for address, recipe in self._thorough():
-            path = _path(address, recipe, ours)
-            for number, send in enumerate((_nothing, *recipe.sends)):
-                if number == 0 or address.key not in self.refused:
-                    sent = self._post(path, send(ours))
-                    # Ids of what is made differ each time: of these answers the status is compared.
-                    found[f"POST {path} {number}"] = Answer(sent.status, (), (), "")
         return found
+
+    def what_is_sent(self, ours: Side) -> list[str]:
+        """Send every form with what is ours, nothing of which stays; what went wrong."""
+        self._begin()
+        for address, recipe in self._thorough():
+            for send in (_nothing, *recipe.sends) if address.key not in self.refused else ():
+                self._post(_path(address, recipe, ours), send(ours))
+        return self.wrong
 
     def _pages(self, ours: Side) -> dict[str, Answer]:
         found = {}
@@ -89,7 +90,7 @@ class Walker:
 
     # What is theirs
 
-    def compare(self, world: World) -> list[str]:
+    def what_hidden_answers(self, world: World) -> list[str]:
         """Where what is hidden answers otherwise than what never was."""
         self._begin()
         self.typed = frozenset({*world.near.typed, *world.far.typed, *world.absent.typed})
@@ -155,17 +156,28 @@ class Walker:
 
 
 def differences(
-    before: Mapping[str, Answer], after: Mapping[str, Answer], *, apart_from: Sequence[str]
+    before: Mapping[str, Answer],
+    after: Mapping[str, Answer],
+    *,
+    apart_from: Sequence[str] = (),
+    totals_at: Sequence[str] = (),
 ) -> list[str]:
-    """Where a page is another one, or is there at all, since their records are."""
+    """Where a page is another one, or is there at all, since their records are.
+
+    Of the addresses `totals_at` the figures may differ, and nothing else may.
+    """
     told = []
     for asked in sorted({*before, *after}):
         if any(part in asked for part in apart_from):
             continue
         if asked not in before or asked not in after:
             told.append(f"{asked}: is led to {'before' if asked in before else 'since'} only")
-        elif before[asked] != after[asked]:
-            told.append(f"{asked}: {_first_difference(before[asked], after[asked])}")
+            continue
+        one, other = before[asked], after[asked]
+        if any(asked.startswith(part) for part in totals_at):
+            one, other = one.without_figures(), other.without_figures()
+        if one != other:
+            told.append(f"{asked}: {_first_difference(one, other)}")
     return told
 
 
