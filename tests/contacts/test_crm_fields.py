@@ -216,6 +216,7 @@ def test_a_blank_takes_back_what_hand_entry_said_and_cannot_outdo_an_account(box
         ({"country": "Nowhere"}, "country"),
         ({"date_of_birth": "2999-01-01"}, "date_of_birth"),
         ({"segment": "x" * 61}, "segment"),
+        ({"segment": "Go\x00ld"}, "segment"),
     ],
 )
 def test_what_cannot_be_is_refused_by_its_field_and_nothing_is_written(box_office, north, rep, values, field):
