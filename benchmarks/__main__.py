@@ -16,6 +16,7 @@ BENCHMARKS = (
     "import_rows",
     "reimport",
     "search",
+    "tdm",
     "reports",
 )
 
