@@ -99,7 +99,8 @@ def stacked(title: str, layers: Sequence[Layer], points: Sequence[Point], highes
         pieces, y = [], float(HEIGHT)
         for layer, amount in zip(layers, point.amounts, strict=True):
             height = round(float(amount) / float(most) * HEIGHT, 1) if most and amount > 0 else 0
-            if height:
+            # The rest is drawn even at no height: a page looks alike whether others have sold or not.
+            if height or layer.tone == REST:
                 y = round(y - height, 1)
                 pieces.append(Piece(layer.tone, y, height))
         is_labelled = number % every == 0
