@@ -44,7 +44,8 @@ _SAID = {
 
 @tdm_page(needs="contacts.view_contact", methods=("GET", "HEAD", "POST"))
 def contact(request: HttpRequest, group_id: int) -> HttpResponse:
-    """The page of this GroupID, or of the one it lives on in; a POST submits the open account.
+    """The page of this GroupID, or of the one it lives on in; a POST submits the open account, the
+    primary one where it names none.
 
     404 for a contact or account that the user may not see, exactly as for one that is not there; 403 for
     a change without the right to it, of which nothing is written.
@@ -52,7 +53,7 @@ def contact(request: HttpRequest, group_id: int) -> HttpResponse:
     account = request.POST.get("account", "") if request.method == "POST" else ""
     fan = fan_of(request, group_id, account=account) if group_id <= LARGEST_ID else None
     if request.method == "POST":
-        if fan is None or id_in(account) not in fan.refs:
+        if fan is None or (account and id_in(account) not in fan.refs):
             raise Http404
         return _submitted(request, fan)
     if fan is None:
