@@ -14,9 +14,10 @@ _TOKENS = re.compile(
     r'(name="csrfmiddlewaretoken" value|csrf[-_]?token["\']?\s*[:=])\s*=?\s*"?[\w-]{32,}"?', re.I
 )
 # When the page was made, and how long that took; moments of records have no fractions of a second.
-_MADE = re.compile(r'<time datetime="[^"]*\.\d+\+00:00">[^<]*</time>|in [\d.]+ seconds')
+_MADE = re.compile(r'<time datetime="[^"]*\.\d+\+00:00"[^>]*>[^<]*</time>|in [\d.]+ seconds')
 _TOKEN = re.compile(r"\b[A-Za-z0-9]{64}\b")
 _FORGOTTEN = ("Set-Cookie", "Content-Length", "Expires", "Date")
+_DRAWN = re.compile(r"<svg.*?</svg>", re.S)
 _FIGURES = re.compile(r"-?[£$€]?\d[\d,.]*(?: ?%)?")
 
 
@@ -35,8 +36,8 @@ class Answer:
         return "\n".join([*self.led_to, *(f"{name}: {value}" for name, value in self.headers), self.text])
 
     def without_figures(self) -> "Answer":
-        """With every number taken out."""
-        return Answer(self.status, self.led_to, self.headers, _FIGURES.sub("N", self.text))
+        """With every number and the drawing of them taken out."""
+        return Answer(self.status, self.led_to, self.headers, _FIGURES.sub("N", _DRAWN.sub("", self.text)))
 
     def without(self, typed: frozenset[str]) -> "Answer":
         """With these spellings taken out: what somebody typed may be said back to them."""

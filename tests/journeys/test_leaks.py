@@ -1,0 +1,97 @@
+"""People of one unit walk every address: nothing of the other unit shows, nor that there is anything."""
+
+import logging
+
+import pytest
+
+from contacts.permissions import SystemRight
+from kore_site.roles import CRM_MANAGERS, SALES_REPS
+from tests.crawler.addresses import addresses
+from tests.crawler.recipes import LEFT_OUT, RECIPES, recipe_of
+from tests.crawler.rows import NAMED, VALUE, of_a_unit, text_fields
+from tests.crawler.units import Units
+from tests.crawler.walk import Walker, differences
+
+pytestmark = [pytest.mark.django_db, pytest.mark.req("R-MDB-16"), pytest.mark.slow]
+
+# Where a manager sees what reps do not, by the beginning of the address. No record is among it.
+TOLD_TO_WHO_STEERS = {
+    "/admin/contacts/ticketsystem/": "every system with name and settings, for somebody has to isolate it",
+    "/admin/contacts/businessunit/": "the units, likewise",
+    "/admin/contacts/rightsrecord/": "who holds which right on which system: names of systems and people",
+    "/admin/contacts/organisation/": "how many systems are isolated, beside the switch of the CRM lock",
+    "/admin/sync/nightrun/run/": "how many System Refs the organisation has, which all go into a night",
+}
+# Reports tell in totals what the reader may not see (R-MDB-21): figures differ there, no word or row does.
+TOTALS = ("/reports/",)
+
+
+@pytest.fixture(autouse=True)
+def quiet(caplog):
+    """Thousands of refusals are what this is about."""
+    for name in ("django.request", "kore_site.refusals", "contacts.admin_files"):
+        caplog.set_level(logging.CRITICAL, name)
+
+
+def test_the_crawler_knows_every_address():
+    unknown = [address.key for address in addresses() if recipe_of(address) is None]
+
+    assert [key for key in unknown if key not in LEFT_OUT] == [], (
+        "Add what the crawler sends and asks there to RECIPES in tests/crawler/recipes.py."
+    )
+
+
+def test_the_crawler_knows_no_address_that_is_gone():
+    known = {address.key for address in addresses()}
+
+    assert [key for key in (*RECIPES, *LEFT_OUT) if key not in known] == []
+
+
+def test_every_text_of_the_other_unit_is_marked():
+    units = Units()
+    units.add_theirs()
+
+    for model in of_a_unit():
+        rows = units.theirs.made.get(model)
+        assert rows, f"{model.__name__} has no row: see tests/crawler/units.py"
+        stands = model._base_manager.filter(pk__in=[row.pk for row in rows])
+        for column in text_fields(model):
+            written = str(list(stands.values_list(column.attname, flat=True)))
+            assert VALUE in written or NAMED in written, f"{model.__name__}.{column.name} is not marked"
+
+
+@pytest.mark.req("R-MDB-15")
+@pytest.mark.req("R-MDB-22")
+@pytest.mark.req("R-MDB-32")
+@pytest.mark.req("R-MDB-33")
+@pytest.mark.req("R-MDB-34")
+def test_no_page_differs_by_what_the_other_unit_has_and_none_shows_it():
+    units = Units()
+    rep = Walker(units.visitor(SALES_REPS, *SystemRight))
+    manager = Walker(units.visitor(CRM_MANAGERS, *SystemRight), may_read=TOLD_TO_WHO_STEERS, like=rep)
+    walkers = {"rep": rep, "manager": manager}
+    ours = units.our_side()
+
+    before = {name: walker.walk(ours) for name, walker in walkers.items()}
+    world = units.add_theirs()
+    after = {name: walker.walk(ours) for name, walker in walkers.items()}
+
+    for name, walker in walkers.items():
+        told = differences(before[name], after[name], apart_from=walker.may_read, totals_at=TOTALS)
+        assert told == [], name
+        assert walker.what_hidden_answers(world) == [], name
+        assert walker.what_is_sent(ours) == [], name
+        assert walker.wrong == [], name
+
+
+@pytest.mark.req("R-MDB-32")
+def test_without_any_right_ours_is_as_hidden_as_what_never_was():
+    units = Units()
+    stranger = Walker(units.visitor(SALES_REPS))
+    world = units.add_theirs()
+    world.far = world.near = world.ours
+
+    stranger.walk(world.absent)
+
+    assert stranger.what_hidden_answers(world) == []
+    assert stranger.wrong == []
