@@ -21,6 +21,7 @@ from django.test.utils import CaptureQueriesContext, setup_databases, teardown_d
 from django.urls import reverse  # noqa: E402
 
 from benchmarks.search import fill  # noqa: E402
+from contacts.list_pages import AFTER  # noqa: E402
 from contacts.models import Mapping, SystemRef, TicketSystem  # noqa: E402
 from contacts.permissions import SystemRight, grant  # noqa: E402
 from kore_site.roles import SALES_REPS  # noqa: E402
@@ -81,8 +82,9 @@ def pages(refs: Sequence[SystemRef]) -> dict[str, Asked]:
     placed = dict(Mapping.objects.filter(system_ref__in=refs).values_list("system_ref", "contact"))
 
     def lists() -> Iterator[tuple[str, dict[str, Any]]]:
-        for number, _ref in enumerate(refs):
-            yield contacts, {"p": number % 10 + 1}
+        # As it opens, as people turn it on from some contact, and a page far in by its number.
+        for number, ref in enumerate(refs):
+            yield contacts, ({}, {AFTER: placed[ref.pk]}, {"p": number % 10 + 1})[number % 3]
 
     def searches() -> Iterator[tuple[str, dict[str, Any]]]:
         for number, ref in enumerate(refs):
