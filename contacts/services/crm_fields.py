@@ -32,6 +32,7 @@ from contacts.services.changes import record_changes
 from contacts.services.corrections import CannotCorrect, MayNotCorrect, Overtaken, correct
 from contacts.services.crm_values import CrmValues, crm_lock, crm_values, owners, who_may_lift
 from contacts.services.golden import golden_of, refresh_golden
+from contacts.services.gone_leads import hand_on_leads
 from contacts.services.hand_entry import CannotEnter, place_hand_ref
 from contacts.services.typed_values import PHONE_FIELDS, Wrong, read_typed, typed_text
 from contacts.survivorship import ADDRESS, ADDRESS_FIELDS
@@ -110,6 +111,7 @@ def edit_crm_fields(
     edit.pin(ref, written)
     correct(ref, written, seen=None, by=by, now=now)
     edit.tell_crm_details(ref, {name: values[name] for name in (OWNER, SEGMENT) if name in changed})
+    hand_on_leads([contact.pk], now=now)  # where every account is gone, the hand entry is what stands
     refresh_golden([contact.pk], now=now)
     record_changes([contact.pk], now=now)
     return Edited(ref, [name for name in CRM_FIELDS if name in changed])

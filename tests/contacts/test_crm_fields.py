@@ -12,6 +12,7 @@ from contacts.models import (
     CrmDetails,
     FieldChange,
     GoldenPin,
+    GoneRef,
     GroupDecision,
     Mapping,
     Move,
@@ -20,8 +21,10 @@ from contacts.models import (
     TicketSystem,
 )
 from contacts.permissions import SystemRight, grant
+from contacts.services.check_invariants import check_invariants
 from contacts.services.corrections import CannotCorrect, MayNotCorrect, Overtaken, correct
 from contacts.services.crm_fields import FieldsLocked, crm_lock, crm_values, edit_crm_fields
+from contacts.services.departures import Departure, mark_gone
 from contacts.services.exports import contact_lines
 from contacts.services.golden import refresh_golden
 from contacts.services.golden_check import stale_golden
@@ -242,6 +245,22 @@ def test_a_number_of_somebody_abroad_is_kept_so_that_anyone_can_dial_it(box_offi
     edit(contact, north, rep, mobile="06 12 34 56 78")
 
     assert hand_ref(contact, north).mobile == "+33 6 12 34 56 78"
+
+
+def test_where_every_account_is_gone_at_its_source_the_hand_entry_leads(box_office, north, rep):
+    contact = person(box_office, first_name="Ann")
+    account = SystemRef.objects.get(system=box_office)
+    mark_gone([Departure(account.pk, GoneRef.Reason.MISSING)], now=NOW)
+
+    edit(contact, north, rep, segment="VIP")
+
+    leader = Mapping.objects.get(contact=contact, is_primary=True)
+    assert leader.system_ref == hand_ref(contact, north)
+    assert "no primary is gone at its source while another System Ref of its Contact stands" in {
+        verdict.name for verdict in check_invariants() if not verdict.broken
+    }
+    assert as_seen_by(rep, contact)["first_name"] == "Ann"
+    assert list(stale_golden()) == []
 
 
 @pytest.mark.req("R-MDB-23")
