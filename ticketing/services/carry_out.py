@@ -9,7 +9,7 @@ from django.db import transaction
 from django.db.models import Exists, OuterRef, Q, QuerySet
 
 from contacts.exclusive import AlreadyRunning, exclusive
-from contacts.models import HeldValue
+from contacts.models import HeldValue, Organisation
 from contacts.models.person_details import name_of
 from contacts.services.corrections import follow_source, return_to_source
 from ticketing.connectors.base import (
@@ -151,8 +151,14 @@ def _standing(write_back: WriteBack, said: Said) -> Standing:
     held = HeldValue.objects.filter(system_ref=write_back.system_ref_id, differs_since=None)
     last_said = dict(held.values_list("field", "source_value"))
     known = {name: {before, last_said.get(name, before)} for name, before in write_back.before.items()}
-    counts = write_back.system_ref.system.blanks_overwrite
-    return standing_of(write_back.values, said, known=known, blanks_count=counts)
+    ref = write_back.system_ref
+    return standing_of(
+        write_back.values,
+        said,
+        known=known,
+        blanks_count=ref.system.blanks_overwrite,
+        country=ref.country or Organisation.load().default_country,
+    )
 
 
 def _write(write_back: WriteBack, standing: Standing, account: Account, connector: Connector) -> Account:
