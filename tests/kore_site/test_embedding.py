@@ -77,3 +77,37 @@ def test_cookies_go_into_another_sites_frame_over_https_alone_and_only_where_a_c
 
     assert nobody.stdout.strip() == "([], '', '', False)"
     assert named.stdout.strip() == f"(['{CRM}'], 'None', 'None', True)"
+
+
+def test_signed_out_a_frame_offers_the_sign_in_in_a_tab_of_its_own_as_that_may_not_be_framed(
+    client, fan, settings
+):
+    settings.CRM_FRAME_ORIGINS = [CRM]
+
+    framed = client.get(f"/tdm/{fan}/", headers={"Sec-Fetch-Dest": "iframe"})
+    alone = client.get(f"/tdm/{fan}/")
+
+    assert framed.status_code == 403
+    assert ancestors(framed) == f"frame-ancestors {CRM}"
+    assert 'href="/admin/login/?next=/tdm/" target="_blank"' in framed.text
+    assert alone.url.startswith("/admin/login/")
+
+
+def test_a_disabled_account_in_a_frame_is_as_good_as_signed_out(client, rep, fan):
+    rep.is_active = False
+    rep.save()
+
+    assert "Sign in to Kore" in client.get(f"/tdm/{fan}/", {"framed": "1"}).text
+
+
+@pytest.mark.usefixtures("rep")
+def test_what_is_not_there_or_not_allowed_within_the_tdm_leads_back_into_it_and_not_out_of_the_frame(client):
+    not_there = client.get("/tdm/999999999/")
+    not_allowed = client.post("/tdm/write-backs/", {"settle": "drop 1"})
+    elsewhere = client.get("/admin/contacts/contact/999999999/change/")
+
+    assert [not_there.status_code, not_allowed.status_code] == [404, 404]
+    assert '<a href="/tdm/">Find a fan</a>' in not_there.text
+    assert 'href="/admin/"' not in not_there.text
+    assert "Back to the fan" not in not_there.text
+    assert '<a href="/admin/">To the overview</a>' in elsewhere.text

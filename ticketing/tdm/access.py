@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.contrib.admin.views.decorators import staff_member_required
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.template.response import TemplateResponse
 
 LARGEST_ID = 2**63 - 1
@@ -16,19 +17,27 @@ View = Callable[..., HttpResponse]
 
 
 def tdm_page(*, needs: str, methods: Sequence[str] = ("GET", "HEAD")) -> Callable[[View], View]:
-    """A page for staff whose role has this permission: others are refused, in the admin's own way."""
+    """A page for staff whose role has this permission: others are refused, in the admin's own way.
+
+    Within a CRM's frame, where the admin's sign-in may not stand, a page leads to it in a tab of its own.
+    """
 
     def decorated(view: View) -> View:
-        @staff_member_required
         @wraps(view)
-        def checked(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        def opened(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if getattr(request, "is_framed", False) and not admin.site.has_permission(request):
+                return render(request, "tdm/signed_out.html", status=403)
+            return for_staff(request, *args, **kwargs)
+
+        @staff_member_required
+        def for_staff(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
             if not request.user.has_perm(needs):
                 raise PermissionDenied
             if request.method not in methods:
                 return HttpResponse(status=405, headers={"Allow": ", ".join(methods)})
             return view(request, *args, **kwargs)
 
-        return checked
+        return opened
 
     return decorated
 
