@@ -71,6 +71,12 @@ class Figure:
             return f"{0 if self.value is None else self.value} + {self.withheld}"
         return "" if self.value is None else self.value
 
+    def order(self, column: Column) -> Any:
+        """What it is sorted by in its column: systems by their codes, all else by itself."""
+        if column.kind is Kind.SYSTEMS:
+            return [system.code.casefold() for system in self.value or ()]
+        return self.value
+
     @property
     def tint(self) -> int:
         """The depth of a share on the palette, 0 to 10."""
@@ -122,9 +128,10 @@ class Table:
         if number == 0:
             rows = sorted(self.rows, key=lambda row: row.order, reverse=descending)
             return replace(self, rows=rows)
+        column = self.columns[number - 1]
         known = [row for row in self.rows if row.figures[number - 1].value is not None]
         blank = [row for row in self.rows if row.figures[number - 1].value is None]
-        known.sort(key=lambda row: row.figures[number - 1].value, reverse=descending)
+        known.sort(key=lambda row: row.figures[number - 1].order(column), reverse=descending)
         return replace(self, rows=[*known, *blank])
 
     def lines(self) -> Iterator[list[Any]]:

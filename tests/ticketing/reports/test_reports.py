@@ -436,6 +436,39 @@ def test_a_file_holds_exactly_the_table_on_the_screen(client, ours, theirs, key,
 
 
 @pytest.mark.parametrize("key", list(REPORTS))
+def test_every_column_of_every_report_sorts_both_ways(client, ours, theirs, key):
+    also = TicketSystemFactory(code="ALSO", rank=3)
+    ref = account(ours)
+    account(also, contact=ref.mapping.contact)
+    buy(ref, amount=Decimal("7.50"), currency="USD")
+    for number, system in enumerate((ours, also, theirs), start=1):
+        buy(account(system), number, purchased_at=NOW - dt.timedelta(days=400 * number))
+    client.force_login(rep_of(ours, also))
+    address = reverse("report", args=[key])
+    headings = client.get(address).context["headings"]
+
+    for number in range(len(headings) + 1):
+        labels = []
+        for order in (f"{number}", f"-{number}"):
+            response = client.get(address, {"o": order})
+            assert response.status_code == 200
+            labels.append(sorted(row.label for row, _cells in response.context["rows"]))
+        assert labels[0] == labels[1] != []
+
+
+def test_top_buyers_sort_by_the_codes_of_the_systems_that_know_them(client, ours):
+    also = TicketSystemFactory(code="ALSO", rank=3)
+    for system in (ours, also):
+        buy(account(system))
+    rep = rep_of(ours, also)
+    number = file_of(client, rep, "buyers", "csv")[0].index("known in")
+
+    for order, codes in ((f"{number}", ["ALSO", "OURS"]), (f"-{number}", ["OURS", "ALSO"])):
+        lines = file_of(client, rep, "buyers", "csv", o=order)
+        assert [line[number] for line in lines[1:]] == codes
+
+
+@pytest.mark.parametrize("key", list(REPORTS))
 def test_the_number_of_queries_does_not_grow_with_the_rows(client, ours, theirs, key):
     user = rep_of(ours, role=CRM_MANAGERS)
     client.force_login(user)
