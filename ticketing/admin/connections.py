@@ -78,7 +78,7 @@ class SourceConnectionAdmin(ConnectionSettings, MappingEditor, ConnectionAccess)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         """Every connection of systems that the user may see, those in trouble first."""
-        if not self.has_view_permission(request):
+        if not self.has_view_permission(request) or request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         rows = self.get_queryset(request).order_by("system__rank", "system__code")
         lines = sorted(read_connections(rows, now=timezone.now()), key=lambda line: not line.is_in_trouble)
