@@ -18,6 +18,7 @@ from contacts.models.person_details import name_of
 from contacts.permissions import SystemRight, systems_of, systems_with
 from contacts.services.corrections import CannotCorrect, MayNotCorrect, Overtaken
 from contacts.services.typed_values import Wrong
+from contacts.system_rights import why_unchangeable
 from ticketing.services.submit import settle_conflict
 from ticketing.tdm.access import asked_in, id_in, page, tdm_page
 from ticketing.tdm.detail_form import standing
@@ -87,8 +88,10 @@ def _settled(request: HttpRequest) -> HttpResponse:
     if word not in (KEEP, TAKE) or (ids and not chosen and not _was_shown(request, ids)):
         raise Http404
     changeable = systems_with(request.user, SystemRight.CHANGE)
-    if not _may_change(request) or any(held.system_ref.system_id not in changeable for held in chosen):
-        raise PermissionDenied
+    not_theirs = [held for held in chosen if held.system_ref.system_id not in changeable]
+    if not _may_change(request) or not_theirs:
+        first = next(iter(not_theirs or chosen), None)
+        raise PermissionDenied(*([why_unchangeable(request.user, first.system_ref)] if first else []))
     done = sum(_settle(request, held, word) for held in chosen)
     if done:
         said = "keeps the person's value" if word == KEEP else "takes what the source says"
@@ -104,7 +107,7 @@ def _settle(request: HttpRequest, held: HeldValue, word: str) -> bool:
     try:
         settle_conflict(held, word == TAKE, by=request.user, now=timezone.now(), seen=seen)
     except MayNotCorrect as refusal:
-        raise PermissionDenied from refusal
+        raise PermissionDenied(str(refusal)) from refusal
     except Overtaken:
         messages.warning(request, f"{held.system_ref}: its source says something else by now. Look again.")
         return False

@@ -1,6 +1,7 @@
 """The TDM page of a contact: see every account, change the open one, choose the primary, revert a change."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
 
 from django.contrib import messages
@@ -19,6 +20,7 @@ from contacts.services.primary import (
     leave_primary_to_rules,
 )
 from contacts.services.typed_values import Wrong
+from contacts.system_rights import ask_whom
 from ticketing.models import WriteBack
 from ticketing.services.reverts import revert
 from ticketing.services.submit import Submitted, send_again, submit
@@ -36,6 +38,7 @@ from ticketing.tdm.page_data import (
 from ticketing.tdm.words import said_of
 
 HISTORY = "history"
+NOT_ALLOWED = "Nothing was changed. What you typed stands below, to be copied."
 _SAID = {
     False: "{} is the primary account now, by your choice: no rule and no night changes that.",
     True: "The choice is taken back: {} stays primary until a rule prefers another account.",
@@ -69,12 +72,12 @@ def primary(request: HttpRequest, group_id: int) -> HttpResponse:
     """Let one account lead this contact, or with `leave` take that choice back (R-MDB-9)."""
     fan = _posted_fan(request, group_id)
     if not request.user.has_perm("contacts.change_contact"):
-        raise PermissionDenied
+        raise PermissionDenied(f"Your role chooses no primary account. {ask_whom(request.user)}")
     carry_out = leave_primary_to_rules if "leave" in request.POST else choose_primary
     try:
         carry_out(fan.contact, fan.account, by=request.user, now=timezone.now())
     except MayNotChoosePrimary as refusal:
-        raise PermissionDenied from refusal
+        raise PermissionDenied(fan.why_unchangeable or str(refusal)) from refusal
     except CannotChoosePrimary as refusal:
         messages.warning(request, str(refusal))
     else:
@@ -91,11 +94,12 @@ def revert_change(request: HttpRequest, group_id: int) -> HttpResponse:
     ).first()
     if change is None:
         raise Http404
-    _check_role(request)
+    if not _role_changes_accounts(request):
+        raise PermissionDenied(fan.why_unchangeable)
     try:
         submitted = revert(change, by=request.user, now=timezone.now())
     except MayNotCorrect as refusal:
-        raise PermissionDenied from refusal
+        raise PermissionDenied(fan.why_unchangeable or str(refusal)) from refusal
     except (CannotCorrect, Wrong) as refusal:
         messages.warning(request, str(refusal))
     else:
@@ -112,29 +116,36 @@ def _posted_fan(request: HttpRequest, group_id: int) -> Fan:
     return fan
 
 
-def _check_role(request: HttpRequest) -> None:
-    if not request.user.has_perm("contacts.change_systemref"):
-        raise PermissionDenied
+def _role_changes_accounts(request: HttpRequest) -> bool:
+    return request.user.has_perm("contacts.change_systemref")
 
 
 def _submitted(request: HttpRequest, fan: Fan) -> HttpResponse:
     """What was typed is submitted; where it cannot be, the page says why and keeps it."""
-    _check_role(request)
     typed = Typed.of(request.POST)
+    if not _role_changes_accounts(request):
+        return _not_allowed(request, fan, typed)
     if typed.undecided:
         return _page(request, fan, typed=typed, theirs=typed.undecided)
     try:
         submitted = _submit(request, fan, typed)
     except Overtaken as overtaken:
         return _page(request, fan, typed=typed, theirs=overtaken.theirs)
-    except MayNotCorrect as refusal:
-        raise PermissionDenied from refusal
+    except MayNotCorrect:
+        return _not_allowed(request, fan, typed)
     except CannotCorrect as refusal:
         return _page(request, fan, typed=typed, refusal=str(refusal))
     except Wrong as wrong:
         return _page(request, fan, typed=typed, errors=wrong.errors)
     messages.success(request, said_of(submitted))
     return redirect(_address(fan))
+
+
+def _not_allowed(request: HttpRequest, fan: Fan, typed: Typed) -> HttpResponse:
+    """403 on the page itself, where what was typed can still be read by somebody who may see the account."""
+    response = _page(request, fan, typed=typed, refusal=NOT_ALLOWED)
+    response.status_code = HTTPStatus.FORBIDDEN
+    return response
 
 
 def _submit(request: HttpRequest, fan: Fan, typed: Typed) -> Submitted:

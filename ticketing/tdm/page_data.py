@@ -15,6 +15,7 @@ from contacts.contact_page.parts import Shown
 from contacts.models import Contact, GoldenPin, GoneRef, HeldValue, RelatedName, SystemRef
 from contacts.models import Mapping as Placement
 from contacts.permissions import SystemRight, systems_with
+from contacts.services.leaders import leader_first
 from contacts.system_rights import why_unchangeable
 from ticketing.models import Purchase, WriteBack
 
@@ -92,11 +93,10 @@ class Fan(Shown):
         return why_unchangeable(self.user, self.account)
 
     def tabs(self) -> list[Tab]:
-        """One for each account, the primary first."""
+        """One for each account, the one that leads first."""
         leader = self.leader.system_ref_id
         waiting = {w.system_ref_id for w in self.write_backs if w.state in OPEN}
         conflicts = [ref for (ref, _field), value in self.held.items() if value.differs_since]
-        in_order = sorted(self.refs.values(), key=lambda ref: ref.pk != leader)
         return [
             Tab(
                 ref=ref,
@@ -106,7 +106,7 @@ class Fan(Shown):
                 conflicts=conflicts.count(ref.pk),
                 waits=ref.pk in waiting,
             )
-            for ref in in_order
+            for ref in self.refs.values()
         ]
 
     def lead(self) -> Lead:
@@ -134,7 +134,7 @@ def fan_of(request: HttpRequest, group_id: int, *, account: str = "") -> Fan | N
     return Fan(
         contact=_contact(mappings),
         user=request.user,
-        mappings=mappings,
+        mappings=leader_first(mappings),
         now=timezone.now(),
         currency=organisation.currency,
         country=organisation.default_country,
@@ -156,7 +156,7 @@ def _mappings(request: HttpRequest, group_id: int) -> Any:
             has_held=Exists(HeldValue.objects.filter(system_ref=OuterRef("system_ref"))),
             has_write_backs=Exists(WriteBack.objects.filter(system_ref=OuterRef("system_ref"))),
         )
-        .order_by("-is_primary", "system_ref__system__rank", "system_ref__system_ref")
+        .order_by("system_ref__system__rank", "system_ref__system_ref")
     )
 
 

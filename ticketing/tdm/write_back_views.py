@@ -15,6 +15,7 @@ from contacts.list_pages import ListPages, NoSuchPage, Order
 from contacts.models.person_details import name_of
 from contacts.permissions import SystemRight, systems_of, systems_with
 from contacts.services.corrections import CannotCorrect, MayNotCorrect
+from contacts.system_rights import why_unchangeable
 from ticketing.models import WriteBack
 from ticketing.services.write_backs import drop, mark_done
 from ticketing.tdm.access import asked_in, id_in, page, tdm_page
@@ -87,12 +88,12 @@ def _settled(request: HttpRequest) -> HttpResponse:
     if write_back is None or word not in _CARRY_OUT:
         raise Http404
     if not request.user.has_perm("contacts.change_systemref"):
-        raise PermissionDenied
+        raise PermissionDenied(why_unchangeable(request.user, write_back.system_ref))
     carry_out, said = _CARRY_OUT[word]
     try:
         carry_out(write_back, by=request.user, now=timezone.now())
     except MayNotCorrect as refusal:
-        raise PermissionDenied from refusal
+        raise PermissionDenied(why_unchangeable(request.user, write_back.system_ref)) from refusal
     except CannotCorrect as refusal:
         messages.warning(request, str(refusal))
     else:

@@ -8,6 +8,7 @@ from contacts.models import FieldChange, GoneRef, HeldValue, SystemRef
 from contacts.models.history import Origin
 from contacts.permissions import SystemRight, grant
 from contacts.services.corrections import correct
+from kore_site.roles import CRM_MANAGERS
 from ticketing.models import WriteBack
 
 from ...factories import NOW, UserFactory
@@ -115,6 +116,42 @@ def test_a_right_that_was_taken_away_bites_at_the_next_submit_of_an_open_page(as
     assert response.status_code == 403
     ref.refresh_from_db()
     assert ref.email == "old@example.org"
+
+
+@pytest.mark.req("R-MDB-20", "R-MDB-30")
+def test_a_refused_submit_says_why_and_whom_to_ask_and_what_was_typed_can_still_be_read(
+    as_rep, rep, person, mlb
+):
+    UserFactory(username="jdiaz", first_name="J.", last_name="Diaz", role=CRM_MANAGERS)
+    ann = person((mlb, {"email": "old@example.org"}))
+    rep.ticketsystemuserobjectpermission_set.filter(permission__codename=SystemRight.CHANGE).delete()
+
+    page = send(as_rep, ann, account_of(ann, mlb), email="new@example.org")
+
+    assert page.status_code == 403
+    assert "Nothing was changed." in page.text
+    assert "You may see but not change accounts of MLB. Ask: J. Diaz." in page.text
+    assert detail(page, "email").value == "new@example.org"
+    assert page.context["why_not"]
+
+
+@pytest.mark.req("R-MDB-20")
+def test_every_other_refusal_names_the_system_and_whom_to_ask_and_leads_back(as_rep, rep, person, mlb):
+    UserFactory(username="jdiaz", first_name="J.", last_name="Diaz", role=CRM_MANAGERS)
+    ann = person((mlb, {"email": "old@example.org"}))
+    ref = account_of(ann, mlb)
+    correct(ref, {"email": "new@example.org"}, seen=None, by=rep, now=NOW)
+    HeldValue.objects.update(differs_since=NOW, source_value="their@example.org")
+    rep.ticketsystemuserobjectpermission_set.filter(permission__codename=SystemRight.CHANGE).delete()
+    change = {"account": ref.pk, "change": FieldChange.objects.get().pk}
+
+    reverted = as_rep.post(reverse("tdm:revert", args=[ann.pk]), change)
+    settled = as_rep.post(reverse("tdm:conflicts"), {"settle": f"take {HeldValue.objects.get().pk}"})
+
+    for page in (reverted, settled):
+        assert page.status_code == 403
+        assert "You may see but not change accounts of MLB. Ask: J. Diaz." in page.text
+    assert f'<a href="{reverse("tdm:contact", args=[ann.pk])}">Back to the fan</a>' in reverted.text
 
 
 def test_wrong_values_are_told_at_their_fields_and_what_was_typed_is_kept(as_rep, person, mlb):
