@@ -1,7 +1,7 @@
 """Which System Ref's value wins each golden field: one table, and the function that reads it."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -93,27 +93,20 @@ TIEBREAKERS: Mapping[str, Sequence[Tiebreaker]] = {
 }
 
 
-def first_found(ref: RefValues) -> tuple[Any, ...]:
-    """The key under which the first ref found for a person comes first (PRODUCT.md; R-MDB-7, 8)."""
-    created = ref.created_at.timestamp() if ref.created_at else float("inf")
-    return (ref.arrived_at, ref.system_rank, created, ref.system_ref, ref.ref_id)
-
-
 def golden_values(refs: Sequence[RefValues], pins: Mapping[str, int]) -> dict[str, Golden]:
     """For each detail field that any ref fills: its golden value and where that comes from.
 
     `pins` maps a key of TIEBREAKERS to a ref id; a pin goes first while its ref is given and holds a value.
-    Given only the refs that a user may see, the result is what that user is shown (R-MDB-33). With no
-    primary among them, the first found of them leads.
+    Given only the refs that a user may see, the result is what that user is shown (R-MDB-33); primary is
+    then the one that leads among those.
     """
     if len(refs) == 1:
         ref = refs[0]
         return {field: Golden(value, ref.ref_id) for field, value in ref.values.items() if _filled(value)}
     golden: dict[str, Golden] = {}
-    led = _with_a_leader(refs)
     for key, tiebreakers in TIEBREAKERS.items():
         fields = ADDRESS_FIELDS if key == ADDRESS else (key,)
-        holders = [ref for ref in led if any(_filled(ref.values.get(field)) for field in fields)]
+        holders = [ref for ref in refs if any(_filled(ref.values.get(field)) for field in fields)]
         if not holders:
             continue
         winner = _choose(holders, tiebreakers, pins.get(key))
@@ -125,14 +118,6 @@ def golden_values(refs: Sequence[RefValues], pins: Mapping[str, int]) -> dict[st
 
 def _filled(value: Any) -> bool:
     return value is not None and value != ""
-
-
-def _with_a_leader(refs: Sequence[RefValues]) -> Sequence[RefValues]:
-    """The refs, one of them primary: where the primary is not among those given, the first found of them."""
-    if any(ref.is_primary for ref in refs):
-        return refs
-    first = min(refs, key=first_found)
-    return [replace(ref, is_primary=True) if ref is first else ref for ref in refs]
 
 
 def _choose(holders: Sequence[RefValues], tiebreakers: Sequence[Tiebreaker], pinned: int | None) -> RefValues:

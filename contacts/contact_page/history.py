@@ -71,7 +71,8 @@ def visible_moves(shown: Shown) -> list[Move]:
     """Moves of the visible refs that tell of nothing hidden.
 
     Someone who does not see every system is told of a joining or splitting only where another ref that they
-    may see was in that group too; else the move itself would say that hidden records match (R-MDB-34).
+    may see was in that group too; else the move itself would say that hidden records match (R-MDB-34). And
+    not that a primary is gone: it was one over all refs, and theirs leads by another reckoning.
     """
     moves = list(
         Move.objects.visible_to(shown.user)
@@ -92,6 +93,7 @@ def visible_moves(shown: Shown) -> list[Move]:
 
 def _explained_choices(moves: list[Move]) -> list[Move]:
     """Without the choices of a primary that another ref would have to explain, which the user may not see."""
+    moves = [m for m in moves if m.cause != Move.Cause.PRIMARY_GONE]
     sides = Counter((m.to_group, m.at, m.cause) for m in moves if m.cause in _CHOICES)
     return [m for m in moves if m.cause not in _CHOICES or sides[m.to_group, m.at, m.cause] > 1]
 

@@ -12,7 +12,7 @@ from django.urls import reverse
 from contacts.admin_access import organisation_of
 from contacts.contact_page.parts import Badge, Panel, Shown, declared
 from contacts.models import Contact, FieldChange, SystemRef
-from contacts.models import Mapping as Placement
+from contacts.services.leaders import leader_first
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
@@ -77,11 +77,10 @@ def what_is_shown(contact: Contact, request: HttpRequest, *, now: datetime) -> S
     """The contact over the refs that the user of the request may see."""
     [loaded] = Contact.objects.filter(pk=contact.pk).with_visible_refs(request.user)
     organisation = organisation_of(request)
-    mappings: Sequence[Placement] = loaded.visible_mappings
     return Shown(
         contact=loaded,
         user=cast("User", request.user),
-        mappings=mappings,
+        mappings=leader_first(loaded.visible_mappings),
         now=now,
         currency=organisation.currency,
         country=organisation.default_country,

@@ -16,6 +16,7 @@ from contacts.models import Mapping as Placement
 from contacts.permissions import sees_every_system
 from contacts.services.crm_values import CrmValues, crm_values
 from contacts.services.golden import golden_of
+from contacts.services.leaders import first_found, first_standing, leader_of
 from contacts.services.matching_rules import RulesInForce, rules_of_links
 from contacts.survivorship import Golden
 
@@ -24,7 +25,7 @@ from contacts.survivorship import Golden
 class Shown:
     """A contact as one user is shown it: the mappings of the refs visible to them, and nothing of the others.
 
-    `mappings`: the primary first, then by the system's rank. `asked`: what the address asks for, such as a
+    `mappings`: the leader first, then by the system's rank. `asked`: what the address asks for, such as a
     page number. `refused`: the form of the panel as somebody sent it, with what is wrong in it; else None.
     """
 
@@ -65,22 +66,21 @@ class Shown:
 
     @cached_property
     def leader(self) -> Placement:
-        """The primary; where that is not visible the first found of the visible, which leads then.
+        """The primary; where that is not visible the one that leads among the visible.
 
         It is marked as primary all the same: a page without a primary would say that there is a hidden one.
         """
-        return next((mapping for mapping in self.mappings if mapping.is_primary), self.first_standing)
+        return leader_of(self.mappings)
 
     @cached_property
     def first_found(self) -> Placement:
         """The visible ref that was found before the others."""
-        return min(self.mappings, key=lambda mapping: _first_found(mapping.system_ref))
+        return first_found(self.mappings)
 
     @cached_property
     def first_standing(self) -> Placement:
         """The first found of the visible refs that stand at their source; of all where none does."""
-        standing = [mapping for mapping in self.mappings if mapping.system_ref_id not in self.gone]
-        return min(standing or self.mappings, key=lambda mapping: _first_found(mapping.system_ref))
+        return first_standing(self.mappings)
 
     @cached_property
     def gone(self) -> dict[int, GoneRef]:
@@ -96,12 +96,6 @@ class Shown:
         """The page asked for in a panel; 1 when it is no number."""
         asked = self.asked.get("page", "1")
         return max(int(asked), 1) if asked.isdecimal() and len(asked) < 7 else 1
-
-
-def _first_found(ref: SystemRef) -> tuple[Any, ...]:
-    """As survivorship.first_found orders them."""
-    created = ref.created_at.timestamp() if ref.created_at else float("inf")
-    return (ref.arrived_at, ref.system.rank, created, ref.system_ref, ref.pk)
 
 
 @dataclass(frozen=True)

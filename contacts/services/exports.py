@@ -10,6 +10,7 @@ from contacts.models.contact import ContactQuerySet
 from contacts.models.person_details import DETAIL_FIELDS
 from contacts.permissions import sees_every_system
 from contacts.services.golden import golden_of
+from contacts.services.leaders import leader_first
 
 CONTACTS_AT_ONCE = 1000
 
@@ -36,7 +37,7 @@ def contact_lines(contacts: ContactQuerySet, *, user: User) -> Iterator[ContactL
 
 
 def _line(contact: Any, *, sees_all: bool) -> ContactLine:
-    mappings = contact.visible_mappings
+    mappings = leader_first(contact.visible_mappings)
     if sees_all:
         values = {name: getattr(contact, name) for name in DETAIL_FIELDS}
     else:

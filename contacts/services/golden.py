@@ -13,6 +13,7 @@ from contacts.columnar import moment
 from contacts.models import Contact, GoldenPin, Mapping, SystemRef
 from contacts.models.person_details import DETAIL_FIELDS, PersonDetails
 from contacts.services.changes import record_changes
+from contacts.services.leaders import leader_of
 from contacts.survivorship import Golden, RefValues, golden_values
 from contacts.survivorship_tables import FACT_SCHEMA, facts
 
@@ -45,12 +46,15 @@ def golden_of(mappings: Sequence[Mapping], pins: Iterable[GoldenPin]) -> dict[st
     """The golden values over these mappings of one Contact, each with the ref it comes from.
 
     Given all mappings it is what the Contact stores; given those visible to a user, what that user is shown.
-    Of several pins on a field the newest counts among those to the refs given. Asks the database nothing when `system_ref__system` is loaded with the mappings.
+    Where the primary is not among them, the one that is shown as such leads. Of several pins on a field the
+    newest counts among those to the refs given. Asks the database nothing when `system_ref__system` and
+    `system_ref__gone` are loaded with the mappings.
     """
+    leader = leader_of(mappings) if mappings else None
     given = {mapping.system_ref_id for mapping in mappings}
     counted = sorted((p for p in pins if p.system_ref_id in given), key=lambda pin: (pin.at, pin.pk))
     return golden_values(
-        [_ref_values(mapping.system_ref, is_primary=mapping.is_primary) for mapping in mappings],
+        [_ref_values(mapping.system_ref, is_primary=mapping is leader) for mapping in mappings],
         {pin.field: pin.system_ref_id for pin in counted},
     )
 

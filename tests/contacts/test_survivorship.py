@@ -58,13 +58,6 @@ def test_a_pin_goes_before_the_tiebreakers_while_its_ref_holds_a_value():
     assert golden == {"phone": Golden("2", 2), "title": Golden("Dr", 1)}
 
 
-@pytest.mark.req("R-MDB-33")
-def test_without_the_primary_among_the_visible_refs_the_first_found_of_them_leads():
-    visible = [ref(2, arrived=2, updated=5, phone="2"), ref(3, arrived=1, phone="3")]
-
-    assert golden_values(visible, {"phone": 1}) == {"phone": Golden("3", 3)}
-
-
 _values = st.fixed_dictionaries(
     {
         "phone": st.sampled_from(["", "1", "2"]),
