@@ -57,11 +57,15 @@ class Unreadable(ValueError):
 
 @dataclass(frozen=True)
 class Reading:
-    """How one file writes its values: `date_format` as for strptime, blank for ISO dates only."""
+    """How one file writes its values: `date_format` as for strptime, blank for ISO dates only.
+
+    `is_typed`: a person typed them, who has no date format to give.
+    """
 
     zone: tzinfo
     today: date
     date_format: str = ""
+    is_typed: bool = False
 
 
 @dataclass(frozen=True)
@@ -252,7 +256,8 @@ def _moment(text: str, reading: Reading, *, what: str, example: str) -> datetime
     except ValueError:
         pass
     if not reading.date_format:
-        raise Unreadable(f"It is not {what} in ISO form; write {example}, or give the date format.")
+        or_else = "" if reading.is_typed else ", or give the date format"
+        raise Unreadable(f"It is not {what} in ISO form; write {example}{or_else}.")
     for clock in ("", " %H:%M", " %H:%M:%S"):
         try:
             return datetime.strptime(text, reading.date_format + clock)  # noqa: DTZ007  (the caller adds the zone)

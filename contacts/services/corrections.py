@@ -62,8 +62,7 @@ def correct(
     stands = _locked(ref)
     _check_correctable(stands, by)
     meant = _meant(values, seen)
-    details = read_typed(values, meant, now=now)
-    check_phones(details, country=details.get("country") or stands.country or _default_country())
+    details = _read(stands, values, meant, now=now)
     changed = _changed(stands, details, seen)
     if changed:
         _ask_guards(stands, changed)
@@ -168,7 +167,9 @@ def _differing(stands: SystemRef, details: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _locked(ref: SystemRef) -> SystemRef:
-    refs = SystemRef.objects.select_for_update(of=("self",)).select_related("system__business_unit")
+    refs = SystemRef.objects.select_for_update(no_key=True, of=("self",)).select_related(
+        "system__business_unit"
+    )
     return refs.get(pk=ref.pk)
 
 
@@ -182,6 +183,24 @@ def _meant(values: Mapping[str, Any], seen: Mapping[str, str] | None) -> list[st
     if seen is None:
         return given
     return [name for name in given if name not in seen or typed_text(values[name]) != seen[name]]
+
+
+def _read(
+    stands: SystemRef, values: Mapping[str, Any], meant: Iterable[str], *, now: datetime
+) -> dict[str, Any]:
+    """Raises Wrong, of all that cannot be taken at once: what cannot be read, and what nobody could dial."""
+    errors: dict[str, str] = {}
+    try:
+        details = read_typed(values, meant, now=now)
+    except Wrong as wrong:
+        details, errors = wrong.readable, wrong.errors
+    try:
+        check_phones(details, country=details.get("country") or stands.country or _default_country())
+    except Wrong as wrong:
+        errors |= wrong.errors
+    if errors:
+        raise Wrong(errors)
+    return details
 
 
 def _changed(stands: SystemRef, details: Mapping[str, Any], seen: Mapping[str, str] | None) -> dict[str, Any]:

@@ -15,11 +15,12 @@ PHONE_FIELDS = ("phone", "mobile")
 
 
 class Wrong(Exception):
-    """Some values cannot be taken; `errors` says why, by field."""
+    """Some values cannot be taken; `errors` says why, by field, and `readable` is what the others are."""
 
-    def __init__(self, errors: Mapping[str, str]) -> None:
+    def __init__(self, errors: Mapping[str, str], readable: Mapping[str, Any] | None = None) -> None:
         super().__init__(" ".join(errors.values()))
         self.errors = dict(errors)
+        self.readable = dict(readable or {})
 
 
 def typed_text(value: Any) -> str:
@@ -36,7 +37,7 @@ def typed_text(value: Any) -> str:
 def read_typed(values: Mapping[str, Any], fields: Iterable[str], *, now: datetime) -> dict[str, Any]:
     """The values of these detail fields as a System Ref stores them; one not given is blank. Raises Wrong."""
     zone = zoneinfo.ZoneInfo(Organisation.load().time_zone)
-    reading = Reading(zone=zone, today=now.astimezone(zone).date())
+    reading = Reading(zone=zone, today=now.astimezone(zone).date(), is_typed=True)
     columns = {column.name: column for column in SystemRefResource.columns()}
     details: dict[str, Any] = {}
     errors: dict[str, str] = {}
@@ -46,7 +47,7 @@ def read_typed(values: Mapping[str, Any], fields: Iterable[str], *, now: datetim
         except Unreadable as why:
             errors[name] = str(why)
     if errors:
-        raise Wrong(errors)
+        raise Wrong(errors, details)
     return details
 
 

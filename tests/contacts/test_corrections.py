@@ -124,3 +124,21 @@ def test_a_ref_returns_to_its_source_where_the_persons_value_still_stands():
 
     assert SystemRef.objects.values_list("first_name", "city").get() == ("Ann", "Hull")
     assert list(HeldValue.objects.values_list("field", flat=True)) == ["city"]
+
+
+def test_all_that_cannot_be_taken_is_said_at_once_and_what_kind_of_date_is_wanted_without_words_of_imports():
+    ref, by = _account()
+
+    with pytest.raises(Wrong) as refusal:
+        correct(
+            ref,
+            {"email": "nonsense", "phone": "12", "country": "FR", "date_of_birth": "20 May"},
+            seen=None,
+            by=by,
+            now=NOW,
+        )
+
+    assert set(refusal.value.errors) == {"email", "phone", "date_of_birth"}
+    assert refusal.value.errors["phone"].startswith("Nobody could dial this from FR")
+    assert refusal.value.errors["date_of_birth"] == "It is not a date in ISO form; write 1980-02-28."
+    assert not FieldChange.objects.exists()
