@@ -22,15 +22,17 @@ logger = logging.getLogger(__name__)
 
 class RefusedWrites:
     """Notes 403 and 404 to unsafe methods after the view's transaction is over, so that no rollback takes
-    the note along. Stands outside whatever changes `request.user`, and names the real person."""
+    the note along. Stands outside whatever changes `request.user`, and names the real person. A view that
+    must answer what is hidden as what is gone sets `refused_as` of its answer to the status to note."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
         response = self.get_response(request)
-        if request.method not in SAFE_METHODS and response.status_code in REFUSED:
-            self._keep(request, response.status_code)
+        status = getattr(response, "refused_as", response.status_code)
+        if request.method not in SAFE_METHODS and status in REFUSED:
+            self._keep(request, status)
         return response
 
     def _keep(self, request: HttpRequest, status: int) -> None:

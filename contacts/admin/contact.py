@@ -169,6 +169,8 @@ class ContactAdmin(ExportingAdmin):
         if not self.has_add_permission(request):
             raise PermissionDenied
         form = EntryForm(request.POST or None, user=request.user)
+        if form.names_a_unit_not_offered():
+            raise Http404
         notice = ""
         if request.method == "POST" and form.is_valid():
             notice = "" if is_confirmed(request, form) else form.notice()

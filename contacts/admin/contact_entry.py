@@ -59,6 +59,10 @@ class EntryForm(forms.ModelForm):
         """The fields as they stand on the page; a single unit needs no choice."""
         return [[self[name] for name in row] for row in ROWS]
 
+    def names_a_unit_not_offered(self) -> bool:
+        """Whether a unit was sent that no page offered to this person, be it there or not."""
+        return bool(self.data.get("unit")) and self.has_error("unit", "invalid_choice")
+
     def notice(self) -> str:
         """Which visible contacts have this e-mail already; blank when none."""
         return email_notice(self.cleaned_data.get("email", ""), by=self.user)

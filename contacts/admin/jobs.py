@@ -99,6 +99,10 @@ class UploadForm(ImportForm):
         return cleaned
 
 
+def _is_among(systems: Any, sent: str) -> bool:
+    return sent.isdecimal() and len(sent) < 19 and systems.filter(pk=sent).exists()
+
+
 def _systems_of(user: User) -> Any:
     return TicketSystem.objects.visible_to(user).visible_to(user, SystemRight.CHANGE).order_by("rank", "code")
 
@@ -219,12 +223,13 @@ class JobAdmin(PerSystemAdmin, _LibraryImport):
         return TemplateResponse(request, self.import_template_name, context)
 
     def _refuse_forged_system(self, request: HttpRequest) -> None:
-        """A system that the user sees without CHANGE is not on offer: naming it anyway is refused."""
+        """A system that is not on offer: 403 for one that is seen without CHANGE, 404 for any other."""
         wanted = request.POST.get("system", "")
-        if not wanted.isdecimal() or _systems_of(request.user).filter(pk=wanted).exists():
+        if not wanted or _is_among(_systems_of(request.user), wanted):
             return
-        if TicketSystem.objects.visible_to(request.user).filter(pk=wanted).exists():
+        if _is_among(TicketSystem.objects.visible_to(request.user), wanted):
             raise PermissionDenied
+        raise Http404
 
     def _file(self, request: HttpRequest, form: UploadForm) -> Job | None:
         given = form.cleaned_data

@@ -105,6 +105,8 @@ class RightsRecordAdmin(RightsAudit, ModelAdmin):
                 "back": request.POST.get("back", ""),
             }
             return TemplateResponse(request, "contacts/rights/bulk.html", context)
+        if bulk.left_out:
+            raise PermissionDenied  # the page that is confirmed sends none of these
         try:
             outcome = change_rights(bulk.changes, by=request.user, now=timezone.now())
         except MayNotGrant as refusal:

@@ -3,9 +3,11 @@
 import logging
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.files.uploadedfile import SimpleUploadedFile
 
 from contacts.models import (
+    BusinessUnit,
     FieldChange,
     HeldValue,
     Job,
@@ -196,10 +198,44 @@ def test_what_is_hidden_is_refused_as_what_is_not_there(role, units, client):
         ("/tdm/conflicts/", {"settle": f"take {world.near.id(HeldValue)}"}),
         ("/tdm/write-backs/", {"settle": f"drop {world.near.id(WriteBack)}"}),
         ("/contact/{contact}/primary/", {"ref": world.near.id(SystemRef)}),
+        ("/admin/contacts/contact/add/", {"unit": world.near.id(BusinessUnit), "last_name": "Forged"}),
     ]
+    if role == CRM_MANAGERS:
+        hidden.append(("/admin/contacts/job/import/", {"system": world.near.id(TicketSystem)}))
 
     statuses = {path: client.post(path.format(contact=contact), data).status_code for path, data in hidden}
 
     assert statuses == dict.fromkeys(statuses, 404)
     assert fingerprint() == before
     assert RefusedAttempt.objects.count() == len(hidden)
+
+
+def test_a_hidden_conflict_sent_as_if_it_had_been_shown_is_noted_and_answered_as_one_settled_meanwhile(
+    units, client
+):
+    world = units.add_theirs()
+    client.force_login(units.visitor(SALES_REPS, *SystemRight))
+    before = fingerprint()
+
+    def answer_to(held):
+        data = {"settle": f"take {held}", f"seen_{held}": "x"}
+        answer = client.post("/tdm/conflicts/", data, follow=True)
+        return answer.redirect_chain, [str(message) for message in answer.context["messages"]]
+
+    assert answer_to(world.near.id(HeldValue)) == answer_to(world.absent.id(HeldValue))
+    assert fingerprint() == before
+    assert list(RefusedAttempt.objects.values_list("path", "status")) == [("/tdm/conflicts/", 404)]
+
+
+def test_whoever_takes_part_in_a_confirmed_change_for_many_themselves_is_refused_whole(units, client):
+    manager = units.visitor(CRM_MANAGERS, SystemRight.VIEW)
+    client.force_login(manager)
+    system, other = units.our_side().id(TicketSystem), units.our_side().id(User)
+    sent = {"row": [f"u{manager.pk}", f"u{other}"], "on": system, "right": "change", "confirmed": "1"}
+    before = fingerprint()
+
+    response = client.post("/admin/contacts/rightsrecord/bulk/", sent)
+
+    assert response.status_code == 403
+    assert fingerprint() == before
+    assert RefusedAttempt.objects.get().user == manager

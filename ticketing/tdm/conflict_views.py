@@ -99,7 +99,10 @@ def _settled(request: HttpRequest) -> HttpResponse:
         messages.success(request, f"{done} {many} settled: the account {said}.")
     elif not chosen:
         messages.info(request, "Nothing was chosen, or somebody else has settled it meanwhile.")
-    return redirect(_back(request))
+    answer: Any = redirect(_back(request))
+    if HeldValue.objects.filter(pk__in=ids).exclude(pk__in=[held.pk for held in chosen]).exists():
+        answer.refused_as = 404  # to the sender a hidden one is as one that was settled meanwhile
+    return answer
 
 
 def _settle(request: HttpRequest, held: HeldValue, word: str) -> bool:

@@ -5,7 +5,7 @@ from django.contrib.admin.models import LogEntry
 from django.db import connection
 from django.urls import reverse
 
-from contacts.models import GroupAlias, Move
+from contacts.models import GroupAlias, Move, RefusedAttempt
 from contacts.permissions import SystemRight, grant
 from contacts.services.systems import add_ticket_system
 
@@ -239,7 +239,8 @@ class TestByHand:
         forged = as_rep.post(self.ADD, {"unit": minors.business_unit.pk, "last_name": "Marlow"})
 
         assert list(response.context["form"].fields["unit"].queryset) == [hand.business_unit]
-        assert forged.status_code == 200
+        assert forged.status_code == 404
+        assert RefusedAttempt.objects.get().path == self.ADD
 
     @pytest.mark.req("R-MDB-17")
     def test_someone_who_may_change_no_hand_system_is_refused(self, as_rep, mlb):

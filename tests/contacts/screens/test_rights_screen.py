@@ -154,7 +154,10 @@ def test_a_bulk_change_is_told_in_numbers_before_it_is_made(as_manager, manager,
 
     told = as_manager.post(f"{MATRIX}bulk/", form)
     before = (own_rights(okafor), own_rights(reyes))
-    as_manager.post(f"{MATRIX}bulk/", form | {"confirmed": "1"})
+    offered = {key: value for key, value in form.items() if key != "row"} | {
+        "row": list(told.context["bulk"].holders)
+    }
+    as_manager.post(f"{MATRIX}bulk/", offered | {"confirmed": "1"})
 
     assert before == ({("MLB", "view_records")}, set())
     counts = [(system.code, *figures) for system, *figures in told.context["counts"]]
@@ -237,9 +240,12 @@ def test_a_forged_tick_on_a_row_that_is_not_to_be_changed_is_refused_whole(
 
 
 def test_rows_one_may_not_change_are_text_with_the_reason(as_manager, manager, mlb):
+    UserFactory(is_superuser=True, username="root")
+
     page = as_manager.get(MATRIX).content.decode()
 
-    assert "You: nobody grants themselves." in page
+    assert "You: nobody grants themselves. Ask: root." in page
+    assert "Your group: nobody grants themselves. Ask: root." in page
     assert f'value="u{manager.pk}-' not in page
     assert f"seen-u{manager.pk}" not in page
 
