@@ -11,12 +11,15 @@ from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q, QuerySet, Sum
 
 from contacts.list_pages import ListPages, NoSuchPage, Order, Page
-from contacts.models import Contact, CrmDetails, SystemRef, TicketSystem
+from contacts.models import Contact, CrmDetails, GroupAlias, SystemRef, TicketSystem
 from contacts.models import Mapping as Placement
+from contacts.models.system_ref import holds
 from contacts.permissions import sees_every_system, systems_of
+from contacts.search_words import Word
 from contacts.services.golden import golden_of
 from ticketing.models import Purchase
 from ticketing.tdm.access import asked_in
+from ticketing.tdm.printed import Printed, other_spelling, printed
 
 PER_PAGE = 50
 MINE = "me"
@@ -81,9 +84,11 @@ class Wizard:
 
     def found(self, place: Mapping[str, str]) -> Found:
         """The page of the results that an address asks for; the first where it asks for none there is."""
-        rows = self._searched()
-        pages = ListPages(rows, Order(), per_page=PER_PAGE, first=self._first(rows))
-        if self.asked.text and not pages.known:
+        text = self._printed.text
+        pages = self._pages(text)
+        if text and not pages.known and (respelt := other_spelling(text)):
+            pages = self._pages(respelt)
+        if text and not pages.known:
             near = self._near()
             if near.known:
                 return Found(near.page({}), near, is_near=True)
@@ -92,11 +97,25 @@ class Wizard:
         except NoSuchPage:
             return Found(pages.page({}), pages)
 
-    def _first(self, rows: Any) -> Sequence[int]:
-        """Whoever has the whole text for a GroupID or System Ref; few of those have no digit."""
-        if not any(letter.isdecimal() for letter in self.asked.text):
+    def _pages(self, text: str) -> ListPages:
+        rows = self._searched(text)
+        return ListPages(rows, Order(), per_page=PER_PAGE, first=self._first(rows, text))
+
+    def _first(self, rows: Any, text: str) -> Sequence[int]:
+        """Whoever has the whole text for an e-mail, GroupID or System Ref; few of those have no digit."""
+        if "@" in text:
+            exact = rows.filter(pk__in=self._with_email(text))
+        elif any(letter.isdecimal() for letter in text):
+            exact = rows.exactly(text, self.user)
+        else:
             return ()
-        return sorted(rows.exactly(self.asked.text, self.user).values_list("pk", flat=True), reverse=True)
+        return sorted(exact.values_list("pk", flat=True), reverse=True)
+
+    def _with_email(self, text: str) -> QuerySet:
+        """The search finds by the trigrams of an e-mail; of those the ones that are the whole of it."""
+        seen = SystemRef.objects.visible_to(self.user).filter(holds(Word(frozenset({text}))))
+        whole = seen.filter(email__iexact=text)
+        return Placement.objects.filter(system_ref__in=whole).values("contact")
 
     def _near(self) -> ListPages:
         """Those nearly called so, the nearest first: they are no more than a page."""
@@ -106,16 +125,23 @@ class Wizard:
         pages.known.sort(key=near.index)
         return pages
 
-    def _searched(self) -> QuerySet:
-        if not self.asked.text:
+    def _searched(self, text: str) -> QuerySet:
+        if not text:
             return self._filtered
-        return self._filtered.search_at_once(self.asked.text, self.user, default_country=self.country)
+        if group_id := self._printed.group_id:
+            retired = GroupAlias.objects.visible_to(self.user).filter(group_id=group_id)
+            return self._filtered.filter(Q(pk=group_id) | Q(pk__in=retired.values("contact")))
+        return self._filtered.search_at_once(text, self.user, default_country=self.country)
+
+    @cached_property
+    def _printed(self) -> Printed:
+        return printed(self.asked.text, systems_of(self.user))
 
     @cached_property
     def _filtered(self) -> Any:
         rows = Contact.objects.visible_to(self.user)
-        if self.asked.system:
-            chosen = [system.pk for system in systems_of(self.user) if system.code == self.asked.system]
+        for code in filter(None, (self.asked.system, self._printed.system)):
+            chosen = [system.pk for system in systems_of(self.user) if system.code == code]
             rows = rows.in_systems(chosen, self.user)
         season = self.asked.season
         if season.isdecimal() and len(season) <= 4 and int(season):

@@ -45,6 +45,41 @@ def test_a_fan_is_found_by_group_id(as_rep, ann):
     assert found(as_rep, str(ann.pk)) == ["Ann Marlow"]
 
 
+@pytest.mark.req("R-SYS-2")
+@pytest.mark.parametrize("text", ["MLB F-2001", "mlb f-2001", "f2001", "F2001", "mlb F2001"])
+def test_an_identifier_is_found_as_the_screens_print_it_and_as_people_say_it(as_rep, ann, text):
+    assert found(as_rep, text) == ["Ann Marlow"]
+
+
+@pytest.mark.parametrize("text", ["GroupID {}", "groupid {}", "#{}"])
+def test_a_group_id_is_found_as_it_is_printed(as_rep, ann, person, mlb, text):
+    person((mlb, {"first_name": "Bo", "last_name": "Reyes", "external_customer_id": str(ann.pk)}))
+
+    assert found(as_rep, text.format(ann.pk)) == ["Ann Marlow"]
+
+
+def test_a_system_ref_with_its_systems_code_is_looked_for_in_that_system_alone(
+    as_rep, rep, ann, person, mlb, minors
+):
+    grant(rep, SystemRight.VIEW, on=minors)
+    person((minors, {"first_name": "Bo", "last_name": "Reyes", "system_ref": "F-2001"}))
+
+    assert found(as_rep, "MIN F-2001") == ["Bo Reyes"]
+    assert found(as_rep, "MLB F-2001") == ["Ann Marlow"]
+
+
+@pytest.mark.req("R-MDB-32")
+def test_the_code_of_a_hidden_system_is_a_word_like_any_other(as_rep, ann, minors):
+    assert found(as_rep, f"{minors.code} F-2001") == found(as_rep, "NONE F-2001") == []
+
+
+def test_whoever_has_the_whole_e_mail_comes_first(as_rep, ann, person, mlb):
+    for number in range(3):
+        person((mlb, {"first_name": f"Near{number}", "email": f"ann@example.org{'x' * (number + 1)}"}))
+
+    assert found(as_rep, "Ann@Example.org")[0] == "Ann Marlow"
+
+
 @pytest.mark.parametrize("text", ["Marlw", "Ane Marlow", "Malrow", "Ann Marlowe", "Mxrlow", "anm marlow"])
 def test_a_name_nearly_as_written_is_offered_where_nobody_is_called_exactly_so(
     as_rep, ann, person, mlb, text
