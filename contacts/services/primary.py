@@ -33,7 +33,7 @@ class CannotChoosePrimary(Exception):
 
 
 class MayNotChoosePrimary(CannotChoosePrimary):
-    """The user lacks the right to change records of the ref's system."""
+    """The user may not change records of the ref's system, or sees no other to choose from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,13 +86,16 @@ def choose_primary(contact: Contact, ref: SystemRef, *, by: User | None, now: da
 
     Choosing the ref that leads already marks it as chosen by hand. Returns whether anything changed: choosing
     again changes nothing. Raises MayNotChoosePrimary without the right to change records of the ref's system,
-    CannotChoosePrimary when the ref is not of this Contact. `by` None: the system itself, by command.
+    and to whoever sees fewer than two of the Contact's refs; CannotChoosePrimary when the ref is not of this
+    Contact, or gone at its source, whatever the others are. `by` None: the system itself, by command.
     """
     leader = _leader(contact, ref, by=by)
+    if ref.departure:  # asked of nothing else: another answer where a hidden one stands would tell of it
+        raise CannotChoosePrimary(
+            "This account is gone at its source; only one that stands there can be chosen."
+        )
     if leader.pk == ref.pk and leader.primary_by == PrimaryBy.HAND:
         return False
-    if ref.departure and SystemRef.objects.of(contact).standing().exists():
-        raise CannotChoosePrimary("This account is gone at its source; one that stands there leads.")
     if leader.pk == ref.pk:
         _mark(leader, PrimaryBy.HAND, cause=Move.Cause.PRIMARY_BY_HAND, by=by, now=now)
         return True
@@ -126,6 +129,8 @@ def _leader(contact: Contact, ref: SystemRef, *, by: User | None) -> Mapping:
         raise CannotChoosePrimary("This account is not of this contact any more. Look again.")
     if by is not None and not holds(by, SystemRight.CHANGE, ref.system):
         raise MayNotChoosePrimary(f"You may not change accounts of {ref.system.code}.")
+    if by is not None and SystemRef.objects.of(contact).visible_to(by)[:2].count() < 2:
+        raise MayNotChoosePrimary("You see one account of this contact: there is nothing to choose from.")
     return Mapping.objects.get(contact=contact.pk, is_primary=True)
 
 
