@@ -159,20 +159,16 @@ def readers() -> dict[str, Client]:
 
 
 def measure(report: Measured, reader: str, client: Client) -> dict[str, Any]:
-    """Live, and kept as after a night that somebody has looked before."""
+    """Live, and kept as after a night before which somebody has looked."""
     bare_ms = p50(partial(bare, report.bare))
     with patch.object(kept_reports, "DEAR_SECONDS", float("inf")):
         live_ms = p50(partial(look, client, report.key, afresh=True))
-    # As after a night: everything that somebody looked at is counted, however quick that was.
-    with (
-        patch.object(kept_reports, "DEAR_SECONDS", 0.0),
-        patch.object(kept_figures, "DEAR_SECONDS", 0.0),
-    ):
-        look(client, report.key, afresh=True)
-        now = timezone.now()
-        kept_figures.keep_figures(now=now)
-        kept_reports.refresh_reports(now, lambda done, total: None)
-        kept_ms = p50(partial(look, client, report.key, afresh=False))
+    look(client, report.key, afresh=True)
+    now = timezone.now()
+    kept_figures.keep_figures(now=now)
+    kept_reports.refresh_reports(now, lambda done, total: None)
+    page = client.get(reverse("report", args=[report.key]))
+    kept_ms = p50(partial(look, client, report.key, afresh=False))
     live, kept = (round(ms / bare_ms, 2) for ms in (live_ms, kept_ms))
     print(f"{report.key}, {reader}: {bare_ms} {live_ms} {kept_ms} ms", file=sys.stderr, flush=True)
     return {
@@ -183,8 +179,7 @@ def measure(report: Measured, reader: str, client: Client) -> dict[str, Any]:
         "kept_ms": kept_ms,
         "live_ratio": live,
         "kept_ratio": kept,
-        # What takes less than this is never kept: then the live figure stands for the report.
-        "is_kept": live_ms >= kept_reports.DEAR_SECONDS * 1000 and report.key != "buyers",
+        "is_kept": page.context["built"].as_of is not None,  # and so tells its age
     }
 
 
@@ -192,8 +187,8 @@ def run(refs: int) -> bool:
     if not SystemRef.objects.exists():
         fill(refs)
     figures = [measure(report, name, client) for name, client in readers().items() for report in REPORTS]
-    ratios = [one["kept_ratio"] if one["is_kept"] else one["live_ratio"] for one in figures]
-    met = max(ratios) <= MOST_RATIO
+    counted = [one["kept_ratio"] for one in figures if not one["is_kept"]]
+    met = max(counted, default=0.0) <= MOST_RATIO
     print(
         json.dumps(
             {
@@ -202,7 +197,8 @@ def run(refs: int) -> bool:
                 "purchases": Purchase.objects.count(),
                 "systems": SYSTEMS,
                 "reports": figures,
-                "highest_ratio": max(ratios),
+                "highest_kept_ratio": max(one["kept_ratio"] for one in figures if one["is_kept"]),
+                "highest_counted_ratio": max(counted, default=0.0),
                 "highest_live_ratio": max(one["live_ratio"] for one in figures),
                 "target": f"each <= {MOST_RATIO} times the bare GROUP BY, or kept by the night",
                 "met": met,

@@ -99,7 +99,7 @@ NIGHT: Sequence[Step] = (
     ),
     Step(
         "Count the reports",
-        "Keep the sums of reports that take long to count.",
+        "Keep the sums of reports that somebody looks at.",
         refresh_reports,
         is_independent=True,
     ),

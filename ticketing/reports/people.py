@@ -10,7 +10,7 @@ from ticketing.reports.charts import bars
 from ticketing.reports.scope import Scope
 from ticketing.reports.table import Column, Figure, Kind, Row, Table, share
 from ticketing.reports.withholding import WITHHELD, mark, small
-from ticketing.services.kept_reports import FIGURES, Answer
+from ticketing.services.kept_reports import FIGURES, RECORDS, Answer
 from ticketing.services.report_sums import Asked
 
 _QUALITIES = (
@@ -34,17 +34,26 @@ class _Counted:
     answers: Sequence[Answer]
 
     @classmethod
-    def of(cls, scope: Scope) -> "_Counted":
+    def placed(cls, scope: Scope) -> "_Counted":
+        """With how many Contacts there are, which must be counted for each set of systems."""
         own = scope.ask(FIGURES, scope.ids, Asked())
         if not scope.has_hidden:
             return cls(own.rows[0], own.rows[0], [own])
         every = scope.ask(FIGURES, scope.every_id, Asked())
         return cls(own.rows[0], every.rows[0], [own, every])
 
+    @classmethod
+    def records(cls, scope: Scope) -> "_Counted":
+        """The records alone: counted by system, so one question serves every reader."""
+        answer = scope.ask(RECORDS, scope.every_id, Asked())
+        [every] = answer.rows
+        own = every.only(scope.ids)
+        return cls(own, every if scope.has_hidden else own, [answer])
+
 
 def overlap_report(scope: Scope) -> Built:
     """Contacts and System Refs by system, and for each pair of visible systems the Contacts of both."""
-    counted = _Counted.of(scope)
+    counted = _Counted.placed(scope)
     own = counted.own
     systems = [system for system in scope.systems if own.systems.get(system.pk)]
     columns = [Column("Contacts"), Column("System Refs")]
@@ -90,7 +99,7 @@ def _overlap_totals(scope: Scope, counted: _Counted, systems: int) -> list[Row]:
 
 def quality_report(scope: Scope) -> Built:
     """How many records of each system hold what matters, are stale, or gone at their source."""
-    counted = _Counted.of(scope)
+    counted = _Counted.records(scope)
     columns = [Column("System Refs")]
     for title, _field in _QUALITIES:
         columns += [Column("records", group=title), Column("%", Kind.SHARE, group=title, is_tinted=True)]

@@ -1,30 +1,33 @@
-"""Sums behind reports: counted when somebody looks, kept where that took long, counted anew by the night."""
+"""Sums behind reports: kept by the night, counted when somebody looks at what it has not kept yet."""
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from time import perf_counter
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from contacts.figures import Figures, figures_of, forget_figures
+from contacts.figures import Figures, figures_of, forget_figures, records_of
 from contacts.models import Organisation, TicketSystem
 from ticketing.models import KeptReport
 from ticketing.services.report_sums import Asked, Newcomers, Part, Sale, newcomers, sales
 
-# Sums that are counted in less are counted each time: then they are of that minute.
+# Sums that a look counts in less are counted at each look, until the night keeps them.
 DEAR_SECONDS = 0.25
 # To the end of the next night, and some time over.
 STAND_FOR = timedelta(hours=28)
+# Until when a row stands that holds no sums, only what was asked.
+NEVER = datetime(1970, 1, 1, tzinfo=UTC)
 # For so long the night goes on counting what nobody looks at any more.
 ASKED_WITHIN = timedelta(days=14)
 
 SALES = "sales"
 NEWCOMERS = "newcomers"
 FIGURES = "figures"
+RECORDS = "records"
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,18 @@ class Answer:
 
 def answer(question: Question, *, now: datetime) -> Answer:
     """The rows: kept ones while they stand, else counted now, and kept where that took long."""
-    kept = KeptReport.objects.filter(key=question.key, until__gt=now).first()
-    if kept is None:
-        return _count(question, now=now)
-    if kept.asked_on != now.date():
-        KeptReport.objects.filter(pk=kept.pk).update(asked_on=now.date())
-    return Answer(question, _read(question, kept.rows), kept.as_of, is_kept=True)
+    found = KeptReport.objects.filter(key=question.key).first()
+    if found is not None and found.asked_on != now.date():
+        KeptReport.objects.filter(pk=found.pk).update(asked_on=now.date())
+    if found is not None and found.until > now:
+        return Answer(question, _read(question, found.rows), found.as_of, is_kept=True)
+    started = perf_counter()
+    counted = _count(question, now=now)
+    if perf_counter() - started >= DEAR_SECONDS:
+        _keep(counted, now=now)
+    elif found is None and not question.asked.is_narrow:
+        _note(question, now=now)
+    return counted
 
 
 def forget(questions: Sequence[Question]) -> None:
@@ -85,16 +94,21 @@ def forget(questions: Sequence[Question]) -> None:
 
 
 def refresh_reports(now: datetime, progress: Callable[[int, int], None]) -> dict[str, int]:
-    """Count anew what is kept without a filter and was looked at lately, and what a superuser opens first.
+    """Count what was asked without a filter lately, and what a superuser opens first; drop the rest.
 
-    Drops the rest. What takes less than DEAR_SECONDS is not kept; `kept` says how much is.
+    All of it is kept, however quickly it is counted, but what holds nothing yet: the first records are to
+    be seen at once. `kept` says how much is kept.
     """
     wanted = {question.key: question for question in [*_first_looks(), *_asked_lately(now)]}
     KeptReport.objects.exclude(key__in=wanted).delete()
     for number, question in enumerate(wanted.values(), start=1):
-        _count(question, now=now)
+        counted = _count(question, now=now)
+        if _holds_anything(counted):
+            _keep(counted, now=now)
+        else:
+            KeptReport.objects.filter(key=question.key).update(until=NEVER)
         progress(number, len(wanted))
-    return {"kept": KeptReport.objects.count()}
+    return {"kept": KeptReport.objects.filter(until__gt=now).count()}
 
 
 def _asked_lately(now: datetime) -> list[Question]:
@@ -106,30 +120,48 @@ def _first_looks() -> list[Question]:
     every = tuple(TicketSystem.objects.order_by("pk").values_list("pk", flat=True))
     zone = Organisation.load().time_zone
     looks = [(SALES, part) for part in Part] + [(NEWCOMERS, Part.MONTH), (NEWCOMERS, Part.SEASON)]
+    looks += [(FIGURES, Part.MONTH), (RECORDS, Part.MONTH)]
     return [Question(name, every, zone, Asked(by=part)) for name, part in looks]
 
 
 def _count(question: Question, *, now: datetime) -> Answer:
-    started = perf_counter()
     rows = _COUNTS[question.name](question, now)
-    if perf_counter() - started >= DEAR_SECONDS:
-        _keep(question, rows, now=now)
-    else:
-        KeptReport.objects.filter(key=question.key).delete()
     as_of = min((row.as_of for row in rows if isinstance(row, Figures)), default=now)
     return Answer(question, rows, as_of, is_kept=as_of < now)
 
 
-def _keep(question: Question, rows: Sequence[Any], *, now: datetime) -> None:
-    counted = {
-        "question": question.to_json(),
-        "is_narrow": question.asked.is_narrow,
-        "rows": _written(question, rows),
-        "as_of": now,
+def _holds_anything(counted: Answer) -> bool:
+    return any(row.refs if isinstance(row, Figures) else True for row in counted.rows)
+
+
+def _keep(counted: Answer, *, now: datetime) -> None:
+    values = {
+        "question": counted.question.to_json(),
+        "is_narrow": counted.question.asked.is_narrow,
+        "rows": _written(counted.question, counted.rows),
+        "as_of": counted.as_of,
         "until": now + STAND_FOR,
     }
     KeptReport.objects.update_or_create(
-        key=question.key, defaults=counted, create_defaults={**counted, "asked_on": now.date()}
+        key=counted.question.key, defaults=values, create_defaults={**values, "asked_on": now.date()}
+    )
+
+
+def _note(question: Question, *, now: datetime) -> None:
+    """Have the night count what was asked: a row without sums."""
+    KeptReport.objects.bulk_create(
+        [
+            KeptReport(
+                key=question.key,
+                question=question.to_json(),
+                is_narrow=False,
+                rows=[],
+                as_of=now,
+                until=NEVER,
+                asked_on=now.date(),
+            )
+        ],
+        ignore_conflicts=True,  # two look at once
     )
 
 
@@ -145,22 +177,27 @@ def _figures(question: Question, now: datetime) -> Sequence[Any]:
     return [figures_of(question.system_ids, now=now)]
 
 
+def _records(question: Question, now: datetime) -> Sequence[Any]:
+    return [records_of(question.system_ids, now=now)]
+
+
 _COUNTS: dict[str, Callable[[Question, datetime], Sequence[Any]]] = {
     SALES: _sales,
     NEWCOMERS: _newcomers,
     FIGURES: _figures,
+    RECORDS: _records,
 }
 
 
 def _written(question: Question, rows: Sequence[Any]) -> list[Any]:
     """As a JSON column holds them; sums of money as texts, to the penny."""
-    if question.name == FIGURES:
+    if question.name in (FIGURES, RECORDS):
         return [row.to_json() for row in rows]
     return [[str(cell) if isinstance(cell, Decimal) else cell for cell in row] for row in rows]
 
 
 def _read(question: Question, rows: Sequence[Any]) -> list[Any]:
-    if question.name == FIGURES:
+    if question.name in (FIGURES, RECORDS):
         return [Figures.from_json(row) for row in rows]
     if question.name == NEWCOMERS:
         return [Newcomers(*row) for row in rows]

@@ -11,6 +11,7 @@ from ticketing.services import kept_reports
 from ticketing.services.kept_reports import (
     FIGURES,
     NEWCOMERS,
+    RECORDS,
     SALES,
     Question,
     answer,
@@ -138,7 +139,7 @@ def test_dear_sums_are_kept_and_told_as_of_when(system, dear):
     contact = MappingFactory(system_ref__system=system)
     PurchaseFactory(system_ref=contact.system_ref)
     later = NOW + dt.timedelta(hours=3)
-    for name in (SALES, NEWCOMERS, FIGURES):
+    for name in (SALES, NEWCOMERS, FIGURES, RECORDS):
         question = Question(name, (system.pk,), "Europe/London")
         counted = answer(question, now=NOW)
         PurchaseFactory(system_ref=contact.system_ref)
@@ -150,15 +151,45 @@ def test_dear_sums_are_kept_and_told_as_of_when(system, dear):
         assert answer(question, now=later).as_of == later
 
 
-def test_sums_that_are_quickly_counted_are_not_kept(system):
+def test_sums_that_are_quickly_counted_are_counted_at_each_look_until_the_night_keeps_them(system):
+    ref = MappingFactory(system_ref__system=system).system_ref
+    elsewhere = MappingFactory().system_ref
+    narrower = {name: Question(name, (system.pk,), "Europe/London") for name in (SALES, NEWCOMERS, FIGURES)}
+    for number in (1, 2):
+        for bought in (ref, elsewhere):
+            PurchaseFactory(system_ref=bought)
+        looked = {name: answer(question, now=NOW) for name, question in narrower.items()}
+        assert looked[SALES].rows[0].lines == number
+        assert not looked[SALES].is_kept
+    tomorrow = NOW + dt.timedelta(days=1)
+
+    refresh_reports(tomorrow, lambda done, total: None)
+    PurchaseFactory(system_ref=ref)
+
+    for name, question in narrower.items():
+        found = answer(question, now=tomorrow + dt.timedelta(hours=3))
+        assert (found.is_kept, found.as_of) == (True, looked[name].as_of if name == FIGURES else tomorrow)
+    assert answer(narrower[SALES], now=tomorrow + dt.timedelta(hours=3)).rows[0].lines == 2
+
+
+def test_the_night_keeps_nothing_of_what_holds_nothing_so_first_records_are_seen_at_once(system):
+    refresh_reports(NOW, lambda done, total: None)
+    assert not KeptReport.objects.filter(until__gt=NOW).exists()
     PurchaseFactory(system_ref=SystemRefFactory(system=system))
 
-    answer(Question(SALES, (system.pk,), "Europe/London"), now=NOW)
+    assert answer(Question(SALES, (system.pk,), "Europe/London"), now=NOW).rows[0].lines == 1
+
+
+def test_a_filter_that_is_quickly_counted_leaves_nothing_to_the_night(system):
+    PurchaseFactory(system_ref=SystemRefFactory(system=system))
+
+    answer(Question(SALES, (system.pk,), "Europe/London", Asked(kind="single")), now=NOW)
 
     assert not KeptReport.objects.exists()
 
 
 def test_the_night_counts_anew_what_was_looked_at_lately_and_drops_the_rest(system, dear):
+    PurchaseFactory(system_ref=MappingFactory(system_ref__system=system).system_ref)
     TicketSystemFactory()
     lately = Question(SALES, (system.pk,), "Europe/London")
     filtered = Question(SALES, (system.pk,), "Europe/London", Asked(kind="season"))
@@ -169,11 +200,11 @@ def test_the_night_counts_anew_what_was_looked_at_lately_and_drops_the_rest(syst
 
     refresh_reports(NOW, lambda done, total: None)
 
-    kept = {row.key: row.as_of for row in KeptReport.objects.all()}
+    kept = dict(KeptReport.objects.filter(until__gt=NOW).values_list("key", "as_of"))
     assert kept[lately.key] == NOW
     assert filtered.key not in kept
     assert long_ago.key not in kept
-    assert len(kept) == 6  # and what whoever sees every system opens first
+    assert len(kept) == 8  # and what whoever sees every system opens first
 
 
 def test_a_look_keeps_sums_in_the_next_nights(system, dear):

@@ -14,6 +14,7 @@ from django.core.cache import cache
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from guardian.shortcuts import remove_perm
 
 from contacts.models import Contact, GoneRef, Organisation, SystemRef, TicketSystem
@@ -25,6 +26,7 @@ from ticketing.reports.built import Built
 from ticketing.reports.catalogue import REPORTS
 from ticketing.reports.scope import Scope
 from ticketing.reports.table import Row
+from ticketing.services.kept_reports import refresh_reports
 from ticketing.services.report_sums import Asked
 
 from ...factories import NOW, MappingFactory, PurchaseFactory, TicketSystemFactory, UserFactory
@@ -500,6 +502,19 @@ def test_kept_sums_tell_their_age_and_are_counted_afresh_on_a_click(client, ours
     assert told(build_now(rep), "OURS purchases")["Total"] == 1
     client.post(reverse("report_afresh", args=["months"]))
     assert told(build_now(rep), "OURS purchases")["Total"] == 2
+
+
+@pytest.mark.parametrize("key", [key for key in REPORTS if key != "buyers"])
+def test_after_a_night_every_report_is_kept_and_tells_its_age(client, ours, theirs, key):
+    for system in (ours, theirs):
+        buy(account(system))
+    rep = rep_of(ours)
+    assert "counted just now" in page(client, rep, key)
+
+    refresh_reports(timezone.now(), lambda done, total: None)
+
+    for user in (rep, UserFactory(is_superuser=True)):
+        assert "as of" in page(client, user, key)
 
 
 def build_now(user: User) -> Built:
