@@ -13,8 +13,9 @@ from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from contacts.models import BusinessUnit, TicketSystem
 from contacts.permissions import CLUSTER_USER, SystemRight, grants_of
-from contacts.services.rights import Rights, why_not_grantable
+from contacts.services.rights import OWN_GROUP, Rights, why_not_grantable
 from contacts.services.viewing_as import why_not_view_as_one_of
+from contacts.system_rights import ask_whom
 
 PEOPLE_A_PAGE = 40
 LETTERS = {SystemRight.VIEW: "v", SystemRight.CHANGE: "c"}
@@ -122,6 +123,7 @@ def rights_matrix(asked: Asked, *, by: User) -> Matrix:
     people = list(page.object_list)
     held = _held(people)
     may = _permissions(people, held)
+    ask = ask_whom(by)
     names = {group.pk: group.name for group in groups}
     return Matrix(
         units=[
@@ -130,7 +132,7 @@ def rights_matrix(asked: Asked, *, by: User) -> Matrix:
         ],
         systems=systems,
         groups=[_group_row(group, systems, held, by) for group in _groups_asked_for(groups, asked)],
-        people=[_person_row(user, systems, held, names, tags, may[user.pk], by) for user in people],
+        people=[_person_row(user, systems, held, names, tags, may[user.pk], by, ask) for user in people],
         page=page,
         tags=[(tags[group.pk], group.name) for group in groups if group.pk in _giving(held)],
         roles=groups,
@@ -237,7 +239,7 @@ def _group_row(group: Any, systems: Sequence[TicketSystem], held: _Held, by: Use
             for system in systems
             for right in SystemRight
         ],
-        why_locked=why_not_grantable(group, by=by),
+        why_locked=_why_group_locked(group, by),
     )
 
 
@@ -249,7 +251,9 @@ def _person_row(
     tags: Mapping[int, str],
     permissions: set[str],
     by: User,
+    ask: str,
 ) -> Row:
+    reason = why_not_grantable(user, by=by)
     boxes = [_box(user, system, right, held, names, tags) for system in systems for right in SystemRight]
     effective = {
         right: {box.system.pk for box in boxes if box.right is right and (box.is_own or box.through)}
@@ -261,10 +265,16 @@ def _person_row(
         name=user.get_full_name() or user.get_username(),
         note=" · ".join(filter(None, [user.get_username() if user.get_full_name() else "", roles])),
         boxes=boxes,
-        why_locked=why_not_grantable(user, by=by),
+        why_locked=f"{reason} {ask}" if user.pk == by.pk else reason,
         why_not_viewed=why_not_view_as_one_of(user, permissions=permissions, systems=effective, by=by),
         user=user,
     )
+
+
+def _why_group_locked(group: Group, by: User) -> str:
+    """As why_not_grantable says; of a group they are in themselves, with those who can help."""
+    reason = why_not_grantable(group, by=by)
+    return f"{reason} {ask_whom(by, for_group=group)}" if reason == OWN_GROUP else reason
 
 
 def _box(

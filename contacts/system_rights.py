@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from django.contrib.auth.models import Group, Permission, User
+from django.contrib.auth.models import AnonymousUser, Group, Permission, User
 from django.db.models import Exists, OuterRef
 
 from contacts.models import SystemRef, TicketSystem
@@ -72,21 +72,35 @@ def why_unchangeable(user: User, ref: SystemRef) -> str:
     return ""
 
 
-def ask_whom(user: User) -> str:
-    """Who can grant rights to this user, by name: "Ask: J. Diaz." """
-    names = [person.get_full_name() or person.get_username() for person in _grantors(user)]
+def why_unseen(user: User | AnonymousUser, system: TicketSystem) -> str:
+    """Why this user sees no record of a system they made or set up, and who can help; blank where they see.
+
+    Asks the database anew, as the system may be younger than what is known of the user's rights.
+    """
+    seeing = User.objects.filter(pk=user.pk).first()
+    if seeing is not None and holds(seeing, SystemRight.VIEW, system):
+        return ""
+    return f"You do not see the records of {system.code} yet: nobody grants themselves. {ask_whom(user)}"
+
+
+def ask_whom(user: User | AnonymousUser, *, for_group: Group | None = None) -> str:
+    """Who can grant rights to this user, or to a group they are in, by name: "Ask: J. Diaz." """
+    names = [person.get_full_name() or person.get_username() for person in _grantors(user, for_group)]
     return f"Ask: {', '.join(names)}." if names else "Ask an administrator."
 
 
-def _grantors(user: User) -> list[User]:
-    """Some who decide about rights; superusers only where nobody else does."""
+def _grantors(user: User | AnonymousUser, for_group: Group | None) -> list[User]:
+    """Some who decide about rights; superusers only where nobody else does.
+
+    A group's rights are decided by those who are not in it, and by superusers: nobody grants themselves.
+    """
     deciding = Permission.objects.filter(codename="grant_rights", content_type__app_label="contacts")
     others = User.objects.filter(is_active=True).exclude(pk=user.pk)
     own = User.user_permissions.through.objects.filter(permission__in=deciding, user=OuterRef("pk"))
     by_group = User.groups.through.objects.filter(group__permissions__in=deciding, user=OuterRef("pk"))
-    managers = list(
-        others.filter(Exists(own) | Exists(by_group), is_superuser=False).order_by("last_name", "username")[
-            :NAMED
-        ]
+    managers = others.filter(Exists(own) | Exists(by_group), is_superuser=False)
+    if for_group is not None:
+        managers = managers.exclude(groups=for_group)
+    return list(managers.order_by("last_name", "username")[:NAMED]) or list(
+        others.filter(is_superuser=True).order_by("last_name", "username")[:NAMED]
     )
-    return managers or list(others.filter(is_superuser=True).order_by("last_name", "username")[:NAMED])

@@ -15,6 +15,7 @@ from contacts.models import Contact, Job, Organisation, TicketSystem
 from contacts.permissions import GROUPS_WITH_EVERY_SYSTEM, SystemRight, systems_with
 from contacts.recently_opened import opened_last
 from contacts.services.golden import golden_of
+from contacts.system_rights import ask_whom
 from sync.models import NightRun
 from sync.night_charts import night_bars
 from sync.night_held import MAY_RELEASE, held_by_command
@@ -28,6 +29,7 @@ NIGHTS_SHOWN = 30
 JOBS_SHOWN = 5
 CONNECTIONS_SHOWN = 8
 UNFINISHED = (Job.State.WAITING, Job.State.CHECKING, Job.State.CHECKED, Job.State.WRITING)
+ASK_ADMINISTRATOR = "Ask an administrator."
 SIZE_BANDS = ((1, 1), (2, 2), (3, 3), (4, 4), (5, 5), (6, 9), (10, None))
 QUALITIES = (
     ("e-mail", "with_email"),
@@ -75,12 +77,13 @@ class SystemLine:
 
 @dataclass(frozen=True)
 class FirstStep:
-    """A thing to do on a fresh install, in order; `address` is empty where the person may not do it."""
+    """A thing to do on a fresh install; where `address` is empty, `ask` says who can do it or help."""
 
     title: str
     text: str
     done: bool
     address: str
+    ask: str = ASK_ADMINISTRATOR
 
 
 def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
@@ -252,9 +255,12 @@ def _first_steps(
     user: User | AnonymousUser, systems: Sequence[TicketSystem], figures: Figures, nights: Sequence[NightLine]
 ) -> list[FirstStep]:
     """What to do on a fresh install, in order; nothing once records were imported and grouped."""
-    made = any(system.kind != TicketSystem.Kind.HAND for system in systems)
     if figures.contacts:
         return []
+    # Who steers sees every system's settings, if not its records.
+    known = TicketSystem.objects.all() if user.has_perm("contacts.change_ticketsystem") else systems
+    made = any(system.kind != TicketSystem.Kind.HAND for system in known)
+    may_import = systems_with(user, SystemRight.VIEW) & systems_with(user, SystemRight.CHANGE)
     return [
         FirstStep(
             "Make a ticket system",
@@ -266,7 +272,12 @@ def _first_steps(
             "Import its System Refs",
             "A CSV or Excel file is checked first; nothing is written before you confirm.",
             figures.refs > 0,
-            page_address("contacts_job_changelist") if user.has_perm("contacts.add_job") else "",
+            page_address("contacts_job_changelist")
+            if may_import and user.has_perm("contacts.add_job")
+            else "",
+            ASK_ADMINISTRATOR
+            if may_import
+            else f"You may not change the records of any system yet. {ask_whom(user)}",
         ),
         FirstStep(
             "Run the night",

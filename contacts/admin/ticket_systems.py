@@ -17,7 +17,7 @@ from contacts.admin_access import PerSystemAdmin, PerSystemChangeList
 from contacts.models import BusinessUnit, SystemRef, TicketSystem
 from contacts.permissions import SystemRight, systems_with
 from contacts.services.systems import add_business_unit, add_ticket_system, hand_system_code
-from contacts.system_rights import right_holders
+from contacts.system_rights import right_holders, why_unseen
 from contacts.templatetags.kore import system_badge
 
 # Settings that the grouping and the golden values read: a change shows after the next night.
@@ -129,6 +129,7 @@ class TicketSystemAdmin(PerSystemAdmin):
             values = {name: form.cleaned_data[name] for name in form.Meta.fields if name != "business_unit"}
             made = add_ticket_system(unit=form.cleaned_data["business_unit"], **values)
             obj.__dict__.update(made.__dict__)
+            _say_if_unseen(self, request, made)
             return
         super().save_model(request, obj, form, change)
         later = [text for name, text in READ_BY_THE_NIGHT.items() if name in form.changed_data]
@@ -195,6 +196,12 @@ class TicketSystemAdmin(PerSystemAdmin):
         return request.user.has_perm("contacts.change_ticketsystem")
 
 
+def _say_if_unseen(page: ModelAdmin, request: HttpRequest, system: TicketSystem) -> None:
+    """Making a system gives no right to its records; whoever made it is told who can give it."""
+    if reason := why_unseen(request.user, system):
+        page.message_user(request, reason, messages.WARNING)
+
+
 class BusinessUnitForm(forms.ModelForm):
     class Meta:
         model = BusinessUnit
@@ -241,7 +248,9 @@ class BusinessUnitAdmin(ModelAdmin):
             return
         made = add_business_unit(form.cleaned_data["code"], name=form.cleaned_data["name"])
         obj.__dict__.update(made.__dict__)
-        self.message_user(request, f"Its hand-entry system {hand_system_code(made.code)} was made with it.")
+        hand_system = made.ticket_systems.get(kind=TicketSystem.Kind.HAND)
+        self.message_user(request, f"Its hand-entry system {hand_system.code} was made with it.")
+        _say_if_unseen(self, request, hand_system)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         return super().changelist_view(request, {"title": "Business units", **(extra_context or {})})

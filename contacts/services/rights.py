@@ -23,6 +23,7 @@ from contacts.permissions import (
 )
 
 CONSOLE = "command line"
+OWN_GROUP = "Your group: nobody grants themselves."
 BY_ROLE = "by role, with the system"
 _LONGEST_NAME = 150
 _CHANGES = (RightsRecord.Deed.GIVEN, RightsRecord.Deed.TAKEN)
@@ -171,7 +172,7 @@ def _why_not_group(group: Group, by: User) -> str:
     if "_groups_they_are_in" not in by.__dict__:
         by.__dict__["_groups_they_are_in"] = frozenset(by.groups.values_list("pk", flat=True))
     if group.pk in by.__dict__["_groups_they_are_in"]:
-        return "Your group: nobody grants themselves."
+        return OWN_GROUP
     return ""
 
 

@@ -5,10 +5,13 @@ from decimal import Decimal
 from typing import Any
 
 from django import template
+from django.contrib.auth.models import AnonymousUser, User
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+
+from contacts.system_rights import ask_whom
 
 register = template.Library()
 
@@ -29,6 +32,12 @@ def system_badge(system: Any, text: Any = "") -> SafeString:
         system.code,
         beside,
     )
+
+
+@register.simple_tag(name="ask_whom")
+def names_to_ask(user: User | AnonymousUser) -> str:
+    """Who can grant rights to this user: "Ask: J. Diaz."; two queries, where there is nothing to show."""
+    return ask_whom(user)
 
 
 @register.filter

@@ -52,6 +52,23 @@ def test_adding_a_system_gives_administrators_and_officers_their_rights_on_it(cl
     assert holds(officer, SystemRight.CHANGE, system)
 
 
+def test_who_makes_a_system_without_a_right_to_it_is_told_who_can_give_one(client):
+    client.force_login(UserFactory(role=CRM_MANAGERS))
+    UserFactory(is_superuser=True, username="root")
+
+    page = client.post(ADD, filled(BusinessUnitFactory()), follow=True)
+
+    assert "You do not see the records of MLB yet: nobody grants themselves. Ask: root." in page.text
+
+
+def test_who_sees_the_system_they_make_is_told_nothing(client):
+    client.force_login(UserFactory(is_superuser=True))
+
+    page = client.post(ADD, filled(BusinessUnitFactory()), follow=True)
+
+    assert "You do not see" not in page.text
+
+
 @pytest.mark.parametrize(
     "wrong", [{"code": "no blanks"}, {"code": ""}, {"code": "TAKEN"}, {"kind": "hand"}, {"rank": "-1"}]
 )
@@ -206,6 +223,15 @@ def test_adding_a_business_unit_makes_its_hand_entry_system(client):
     assert [(s.code, s.kind) for s in BusinessUnit.objects.get().ticket_systems.all()] == [
         ("HAND-NORTH", "hand")
     ]
+
+
+def test_who_makes_a_business_unit_is_told_who_can_give_its_hand_entry(client):
+    client.force_login(UserFactory(role=CRM_MANAGERS))
+    address = reverse("admin:contacts_businessunit_add")
+
+    page = client.post(address, {"code": "north", "name": "Northside"}, follow=True)
+
+    assert "You do not see the records of HAND-NORTH yet" in page.text
 
 
 def test_a_business_unit_whose_hand_entry_system_would_clash_is_refused_beside_the_field(client):

@@ -3,7 +3,7 @@
 import pytest
 
 from contacts.permissions import SystemRight, grant
-from contacts.system_rights import why_unchangeable
+from contacts.system_rights import ask_whom, why_unchangeable
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
 
 from ..factories import SystemRefFactory, UserFactory
@@ -34,3 +34,13 @@ def test_with_the_right_nothing_is_in_the_way():
         grant(rep, right, on=ref.system)
 
     assert why_unchangeable(rep, ref) == ""
+
+
+@pytest.mark.req("R-MDB-27")
+def test_for_a_groups_rights_nobody_of_the_group_is_named():
+    manager = UserFactory(role=CRM_MANAGERS)
+    UserFactory(role=CRM_MANAGERS, first_name="Jo", last_name="Diaz")
+    UserFactory(is_superuser=True, username="root")
+
+    assert ask_whom(manager) == "Ask: Jo Diaz."
+    assert ask_whom(manager, for_group=manager.groups.get()) == "Ask: root."

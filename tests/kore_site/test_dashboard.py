@@ -305,6 +305,17 @@ def test_a_fresh_install_says_what_to_do_next(client):
     assert "Three steps" in page.text
 
 
+def test_who_made_a_system_they_see_nothing_of_has_done_the_first_step_and_reads_whom_to_ask(client):
+    TicketSystemFactory()
+    UserFactory(is_superuser=True, username="root")
+    client.force_login(UserFactory(role=CRM_MANAGERS))
+
+    make, bring, _night = client.get(INDEX).context["first_steps"]
+
+    assert (make.done, bring.done, bring.address) == (True, False, "")
+    assert bring.ask == "You may not change the records of any system yet. Ask: root."
+
+
 def test_somebody_without_a_role_is_told_so(client):
     client.force_login(UserFactory())
 
