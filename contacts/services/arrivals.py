@@ -270,7 +270,7 @@ def _stored(chunk: Sequence[Arrival], *, system: TicketSystem, lock: bool = Fals
     """The states of the chunk's refs that stand already, by system_ref; a few thousand values at most."""
     refs = SystemRef.objects.filter(AnyOf("system_ref", {row.system_ref for row in chunk}), system=system)
     if lock:
-        refs = refs.order_by("pk").select_for_update()
+        refs = refs.order_by("pk").select_for_update(no_key=True)
     return {state[1]: state for state in refs.values_list("pk", "system_ref", *_VALUES)}
 
 

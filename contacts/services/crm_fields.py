@@ -124,7 +124,7 @@ class _Edit:
         self.contact, self.system, self.by, self.now = contact, system, by, now
         own = SystemRef.objects.of(contact).filter(system=system)
         # Refs before Contacts, as whoever corrects a ref locks them.
-        list(own.order_by("pk").select_for_update(of=("self",)).values_list("pk"))
+        list(own.order_by("pk").select_for_update(no_key=True, of=("self",)).values_list("pk"))
         list(Contact.objects.filter(pk=contact.pk).select_for_update().values_list("pk"))
         found = Contact.objects.filter(pk=contact.pk).visible_to(by).with_visible_refs(by).first()
         if found is None:

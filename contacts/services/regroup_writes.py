@@ -95,16 +95,19 @@ def _refs(change_sets: Sequence[ChangeSet]) -> set[int]:
 def _still_valid(change_sets: Sequence[ChangeSet], contact_ids: Sequence[int]) -> Sequence[ChangeSet]:
     """Those whose Contacts hold exactly the refs that the plan saw, with the same primaries.
 
-    Locks the Contacts, in the order of their ids: whoever places a ref into one of them waits.
+    Locks the refs and then the Contacts, each in the order of their ids, as everybody does who changes a
+    ref: until that is committed, the ref stays where its golden values are brought up to date, and from then
+    on it is read as it stands. Whoever places a ref into one of the Contacts waits.
     """
     ref_ids = [member.ref_id for s in change_sets for part in s for member in part.members]
+    refs = SystemRef.objects.filter(pk__in=ref_ids).order_by("pk").select_for_update(no_key=True)
+    known = set(refs.values_list("pk", flat=True))
     if contact_ids:
         locked = Contact.objects.filter(pk__in=contact_ids).select_for_update().order_by("pk")
         list(locked.values_list("pk"))
     columns = ("system_ref_id", "contact_id", "is_primary")
     rows = set(Mapping.objects.filter(system_ref__in=ref_ids).values_list(*columns))
     rows |= set(Mapping.objects.filter(contact__in=contact_ids).values_list(*columns))
-    known = set(SystemRef.objects.filter(pk__in=ref_ids).values_list("pk", flat=True))
     seen = {
         (member.ref_id, member.contact_id, member.is_primary)
         for change_set in change_sets

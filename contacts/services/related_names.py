@@ -138,7 +138,7 @@ def refresh_related_text(ref_ids: Collection[int]) -> None:
     for ref_id, *values, phone, mobile in names.values_list("system_ref", *_SEARCHED):
         numbers = (number.translate(_NO_PUNCTUATION) for number in (phone, mobile))
         texts.setdefault(ref_id, []).extend(filter(None, (*values, *numbers)))
-    refs = SystemRef.objects.filter(pk__in=ref_ids).order_by("pk").select_for_update()
+    refs = SystemRef.objects.filter(pk__in=ref_ids).order_by("pk").select_for_update(no_key=True)
     update_rows(
         SystemRef,
         ("related_text",),

@@ -213,7 +213,7 @@ def refresh_sums(ref_ids: Collection[int], *, now: datetime) -> None:
         )
     )
     sums = {ref_id: (spent, latest, season is not None) for ref_id, spent, latest, season in found}
-    stands = SystemRef.objects.filter(pk__in=ref_ids).order_by("pk").select_for_update()
+    stands = SystemRef.objects.filter(pk__in=ref_ids).order_by("pk").select_for_update(no_key=True)
     nothing = (Decimal(0), None, False)
     differing = [
         (*sums.get(ref_id, nothing), ref_id)

@@ -8,7 +8,8 @@ from django.db import transaction
 from contacts.models import FieldChange, SystemRef
 from contacts.models.history import as_text
 from contacts.models.person_details import DETAIL_FIELDS, name_of
-from contacts.services.corrections import CannotCorrect
+from contacts.permissions import SystemRight, holds
+from contacts.services.corrections import CannotCorrect, MayNotCorrect
 from ticketing.services.submit import Submitted, submit
 
 
@@ -21,12 +22,15 @@ def revert(change: FieldChange, *, by: User, now: datetime) -> Submitted:
     """Submit what stood in the change's field before it, whoever changed it, and whatever stands now.
 
     It holds as every hand edit does: the source's coming with the reverted value again changes nothing.
-    Raises CannotRevert for what is no change of a value, or where that stands already; and what `submit`
+    Raises MayNotCorrect without the right to change the account; CannotRevert for what is no change of a value, or where that stands already; and what `submit`
     raises. Of two people who revert one change at once the second is told.
     """
+    system = change.system_ref.system
+    if not holds(by, SystemRight.CHANGE, system):  # before anything is said about the change
+        raise MayNotCorrect(f"You may not change accounts of {system.code}.")
     if why_not := why_not_revertible(change):
         raise CannotRevert(why_not)
-    ref = SystemRef.objects.select_for_update(of=("self",)).get(pk=change.system_ref_id)
+    ref = SystemRef.objects.select_for_update(no_key=True, of=("self",)).get(pk=change.system_ref_id)
     if as_text(getattr(ref, change.field)) == change.before:
         raise CannotRevert(f"This is what the {name_of(change.field)} is already.")
     return submit(ref, {change.field: change.before}, seen=None, by=by, now=now)

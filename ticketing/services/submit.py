@@ -89,7 +89,7 @@ def settle_conflict(
     What still had to reach the source of it is withdrawn; the person's value, where it is kept, is filed
     anew, against what the source says now. Raises what `settle` raises.
     """
-    ref = SystemRef.objects.select_for_update(of=("self",)).get(pk=held.system_ref_id)
+    ref = SystemRef.objects.select_for_update(no_key=True, of=("self",)).get(pk=held.system_ref_id)
     open_one = HeldValue.objects.conflicts().filter(pk=held.pk).first()
     correction = settle(held, take_source, by=by, now=now, seen=seen)
     if open_one is None:

@@ -109,7 +109,7 @@ def mark_done(write_back: WriteBack, *, by: User, now: datetime) -> WriteBack:
 
 def locked(write_back: WriteBack) -> WriteBack:
     """The write-back as it stands, held with its ref's row: who deals with an account takes turns."""
-    SystemRef.objects.select_for_update(of=("self",)).get(pk=write_back.system_ref_id)
+    SystemRef.objects.select_for_update(no_key=True, of=("self",)).get(pk=write_back.system_ref_id)
     stands = WriteBack.objects.select_for_update(of=("self",)).select_related("system_ref__system", "by")
     return stands.get(pk=write_back.pk)
 
