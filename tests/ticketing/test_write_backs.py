@@ -226,6 +226,20 @@ def test_a_change_is_reverted_in_one_go_and_filed_for_the_source():
     assert filed() == [("to_do", {"phone": "0113 496 0999"}, {"phone": "0113 496 0001"})]
 
 
+@pytest.mark.req("R-MDB-28")
+@pytest.mark.parametrize("field", ["", AT_SOURCE, "phone", "city"])
+def test_without_the_right_to_change_nobody_is_told_what_a_revert_would_come_to(field):
+    ref = account(phone="0113 496 0001")
+    looker = UserFactory()
+    grant(looker, SystemRight.VIEW, on=ref.system)
+    change = FieldChange.objects.create(
+        system_ref=ref, field=field, before="0113 496 0001", origin=Origin.PULL, at=NOW
+    )
+
+    with pytest.raises(MayNotCorrect):
+        revert(change, by=looker, now=LATER)
+
+
 @pytest.mark.parametrize("field", ["", AT_SOURCE, "created_at"])
 def test_what_is_no_change_of_a_detail_cannot_be_reverted(field):
     ref = account()

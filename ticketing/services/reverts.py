@@ -22,8 +22,9 @@ def revert(change: FieldChange, *, by: User, now: datetime) -> Submitted:
     """Submit what stood in the change's field before it, whoever changed it, and whatever stands now.
 
     It holds as every hand edit does: the source's coming with the reverted value again changes nothing.
-    Raises MayNotCorrect without the right to change the account; CannotRevert for what is no change of a value, or where that stands already; and what `submit`
-    raises. Of two people who revert one change at once the second is told.
+    Raises MayNotCorrect without the right to change the account, whatever the change is; CannotRevert for
+    what is no change of a value, or where that stands already; and what `submit` raises. Of two people who
+    revert one change at once the second is told.
     """
     system = change.system_ref.system
     if not holds(by, SystemRight.CHANGE, system):  # before anything is said about the change
