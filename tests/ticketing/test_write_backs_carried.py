@@ -8,68 +8,22 @@ from django.utils import timezone
 
 from contacts.models import FieldChange, GoneRef, HeldValue, SystemRef
 from contacts.models.history import Origin
-from contacts.permissions import SystemRight, grant
 from contacts.services.corrections import CannotCorrect
 from ticketing import tasks
 from ticketing.connectors.sql_database import SqlDatabase
-from ticketing.models import PullAlarm, PullRun, SourceConnection, WriteBack
-from ticketing.services.carry_out import carry_out
+from ticketing.models import PullAlarm, WriteBack
 from ticketing.services.connections import save_connection, set_paused, wanted_of
-from ticketing.services.pull import pull
 from ticketing.services.reverts import revert
-from ticketing.services.source_values import standing_of
 from ticketing.services.submit import send_again, submit
 from ticketing.services.sweep_write_backs import sweep
 
-from ..factories import NOW, TicketSystemFactory, UserFactory
-from .sources import connect, let_write
+from ..factories import NOW
+from .box_office import ann, at_source, carried, pulled, submitted
+from .sources import let_write
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("local_sources")]
 
 State = WriteBack.State
-
-
-@pytest.fixture
-def connection(box) -> SourceConnection:
-    """A box office that can be written, with Ann of Leeds, who was pulled."""
-    box.customer("C1", first_name="Ann", last_name="Marlow", email="ann@example.org", city="Leeds")
-    made = connect(box, TicketSystemFactory(code="BOX"), now=NOW)
-    let_write(made, box, now=NOW)
-    pulled(made)
-    return made
-
-
-@pytest.fixture
-def rep(connection) -> User:
-    by = UserFactory()
-    for right in SystemRight:
-        grant(by, right, on=connection.system)
-    return by
-
-
-def pulled(connection, **options) -> PullRun:
-    connection.refresh_from_db()
-    options = {"trigger": PullRun.Trigger.COMMAND, "clock": timezone.now, "sleep": lambda _: None, **options}
-    return pull(connection, **options)
-
-
-def ann() -> SystemRef:
-    return SystemRef.objects.get(system_ref="C1")
-
-
-def submitted(rep, *, now=NOW, **values) -> WriteBack:
-    return submit(ann(), values, seen=None, by=rep, now=now).write_back
-
-
-def carried(connection, *, now=NOW) -> list[str]:
-    """Carry out what is due, and tell the states of all in the order they were filed."""
-    carry_out(connection, clock=lambda: now)
-    return list(WriteBack.objects.order_by("pk").values_list("state", flat=True))
-
-
-def at_source(box, column="city") -> str:
-    [[value]] = box.ask(f"SELECT {column} FROM customers WHERE number = 'C1'")
-    return value
 
 
 def test_what_was_submitted_reaches_the_source_and_holds_until_a_pull_brings_it(box, connection, rep):
@@ -160,66 +114,6 @@ def test_what_a_source_made_of_a_value_before_a_crash_counts_as_written(box, con
 
     assert carried(connection) == ["written"]
     assert ann().city == "YORK"
-
-
-def test_an_address_that_differs_by_a_mark_is_somebody_elses_change(box, connection, rep):
-    write_back = submitted(rep, email="ann-marlow@example.org")
-    box.customer("C1", email="annmarlow@example.org")
-
-    assert carried(connection) == ["refused"]
-    write_back.refresh_from_db()
-    assert write_back.reason == "Somebody changed this at the source since: e-mail."
-    assert ann().email == at_source(box, "email") == "annmarlow@example.org"
-
-
-LOCAL_NUMBERS = (
-    "CREATE TRIGGER local AFTER UPDATE OF phone ON customers WHEN NEW.phone LIKE '+44%' "
-    "BEGIN UPDATE customers SET phone = '0' || substr(replace(NEW.phone, ' ', ''), 4) WHERE number = NEW.number; END"
-)
-
-
-def test_whoever_is_killed_after_the_source_wrote_a_number_its_own_way_finds_it_written(
-    box, connection, rep, monkeypatch
-):
-    box.run(LOCAL_NUMBERS)
-    submitted(rep, phone="+44 113 496 0001")
-
-    class Killed(BaseException):
-        """What ends a process says nothing to it."""
-
-    def killed(*_given, **_options):
-        raise Killed
-
-    with monkeypatch.context() as patch:
-        patch.setattr("ticketing.services.carry_out._note_written", killed)
-        with pytest.raises(Killed):
-            carried(connection)
-
-    assert carried(connection) == ["written"]
-    assert ann().phone == at_source(box, "phone") == "01134960001"
-
-
-@pytest.mark.parametrize(
-    ("field", "wanted", "theirs", "is_same"),
-    [
-        ("email", "Ann@example.org", "ann@example.org", True),
-        ("email", "a.nn@example.org", "an.n@example.org", False),
-        ("phone", "+44 113 496 0001", "0113 4960001", True),
-        ("phone", "+44 113 496 0001", "+33 113 496 0001", False),
-        ("mobile", "ext. 12-3", "123", True),
-        ("last_name", "O'Neill-Marlow", "ONEILL MARLOW", True),
-        ("address1", "Flat 1/12", "FLAT 1 12", True),
-        ("address1", "Flat 1/12", "Flat 11/2", False),
-        ("postcode", "111 22", "11122", True),
-        ("external_customer_id", "A-1", "A1", False),
-    ],
-)
-def test_the_same_value_in_another_notation_is_what_the_source_made_of_it(field, wanted, theirs, is_same):
-    standing = standing_of(
-        {field: wanted}, {field: theirs}, known={field: {"before"}}, blanks_count=False, country="GB"
-    )
-
-    assert (standing.done == [field], standing.other == [field]) == (is_same, not is_same)
 
 
 def test_an_account_that_is_gone_meanwhile_is_refused_and_returns(box, connection, rep):

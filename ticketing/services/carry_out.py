@@ -1,7 +1,7 @@
 """Carries write-backs out: the only writer to ticketing systems; of an account the oldest first (ADR 13)."""
 
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 
@@ -130,19 +130,21 @@ def _told(
         said = said_of(account, connection, now=now)
         standing = _standing(write_back, said)
         if standing.other:
-            words = ", ".join(name_of(name) for name in standing.other)
             raise _Refused(
-                f"Somebody changed this at the source since: {words}.",
+                f"Somebody changed this at the source since: {_named(standing.other)}.",
                 "Look at what stands there now, and send it again if yours is right.",
                 said,
             )
         if not standing.waiting:
             return said
         try:
-            return said_of(_write(write_back, standing, account, connector), connection, now=now)
+            written = said_of(_write(write_back, standing, account, connector), connection, now=now)
         except Conflict:
             if not readings_left:
                 raise
+        else:
+            _check_kept(write_back, standing, said, written)
+            return written
     raise AssertionError("the last reading returns or raises")
 
 
@@ -166,6 +168,27 @@ def _write(write_back: WriteBack, standing: Standing, account: Account, connecto
     return connector.write_account(write_back.system_ref.system_ref, values, version=account.version)
 
 
+def _check_kept(write_back: WriteBack, standing: Standing, before: Said, written: Said) -> None:
+    """Raise _Refused where the source took what was written, and says what it said before, or nothing."""
+    unkept = [
+        name
+        for name in standing.waiting
+        if (theirs := written.get(name)) is not None
+        and theirs != write_back.values[name]
+        and theirs in ("", before.get(name))
+    ]
+    if unkept:
+        raise _Refused(
+            f"The source did not keep it: {_named(unkept)}.",
+            "It took the change without a word; ask who looks after it what it lets stand there.",
+            written,
+        )
+
+
+def _named(fields: Iterable[str]) -> str:
+    return ", ".join(name_of(name) for name in fields)
+
+
 def _said_after(
     write_back: WriteBack, connector: Connector, connection: SourceConnection, *, now: datetime
 ) -> Said:
@@ -179,11 +202,14 @@ def _said_after(
 
 @transaction.atomic
 def _note_written(write_back: WriteBack, said: Said, *, now: datetime) -> None:
-    """It is at the source; what the source made of the values stands here too."""
+    """It is at the source; what the source made of the values stands here too, and is told."""
     stands = locked(write_back)
     theirs = {name: text for name in write_back.values if (text := said.get(name)) is not None}
     follow_source(stands.system_ref, theirs, instead_of=write_back.values, now=now)
     if stands.state == State.WAITING:
+        stands.reason = stands.advice = ""
+        if remade := [name for name, text in theirs.items() if text != write_back.values[name]]:
+            stands.reason = f"The source made something else of it: {_named(remade)}."
         _settle(stands, State.WRITTEN, now=now)
 
 
@@ -191,15 +217,18 @@ def _note_written(write_back: WriteBack, said: Said, *, now: datetime) -> None:
 def _refuse(write_back: WriteBack, refusal: _Refused, *, now: datetime) -> None:
     """The account returns to what the source says; the person's values stay to be corrected and sent again.
 
-    What the source does not say, or not legibly, returns to what stood before.
+    What the source does not say, or not legibly, returns to what it said last; what no hand edit holds any
+    more is that already.
     """
     stands = locked(write_back)
     if stands.state != State.WAITING:
         return
-    theirs = {name: refusal.said.get(name) for name in stands.values}
     blanks_count = stands.system_ref.system.blanks_overwrite
+    held = HeldValue.objects.filter(system_ref=stands.system_ref)
+    last_said = {**stands.values, **dict(held.values_list("field", "source_value"))}
+    theirs = {name: refusal.said.get(name) for name in stands.values}
     back = {
-        name: stands.before[name] if text is None or not (text or blanks_count) else text
+        name: last_said[name] if text is None or not (text or blanks_count) else text
         for name, text in theirs.items()
     }
     return_to_source(stands.system_ref, back, instead_of=stands.values, now=now)
@@ -234,8 +263,6 @@ def _parted(values: Mapping[str, str], fields: Collection[str]) -> tuple[dict[st
 def _settle(stands: WriteBack, state: WriteBack.State, *, now: datetime) -> None:
     stands.state, stands.settled_at, stands.try_after = state, now, None
     stands.attempts += 1
-    if state == State.WRITTEN:
-        stands.reason = stands.advice = ""
     stands.save(update_fields=["state", "settled_at", "try_after", "attempts", "reason", "advice"])
 
 
