@@ -85,9 +85,10 @@ class Wizard:
     def found(self, place: Mapping[str, str]) -> Found:
         """The page of the results that an address asks for; the first where it asks for none there is."""
         text = self._printed.text
-        pages = self._pages(text)
+        rows = self._searched(text)
+        pages = ListPages(rows, Order(), per_page=PER_PAGE, first=self._first(rows, text))
         if text and not pages.known and (respelt := other_spelling(text)):
-            pages = self._pages(respelt)
+            pages = ListPages(self._filtered.exactly(respelt, self.user), Order(), per_page=PER_PAGE)
         if text and not pages.known:
             near = self._near()
             if near.known:
@@ -96,10 +97,6 @@ class Wizard:
             return Found(pages.page(place), pages)
         except NoSuchPage:
             return Found(pages.page({}), pages)
-
-    def _pages(self, text: str) -> ListPages:
-        rows = self._searched(text)
-        return ListPages(rows, Order(), per_page=PER_PAGE, first=self._first(rows, text))
 
     def _first(self, rows: Any, text: str) -> Sequence[int]:
         """Whoever has the whole text for an e-mail, GroupID or System Ref; few of those have no digit."""
