@@ -34,8 +34,9 @@ from ticketing.tdm.page_data import (
     Fan,
     fan_of,
     states_in_words,
+    told_fields,
 )
-from ticketing.tdm.words import said_of
+from ticketing.tdm.words import tell
 
 HISTORY = "history"
 NOT_ALLOWED = "Nothing was changed. What you typed stands below, to be copied."
@@ -103,7 +104,7 @@ def revert_change(request: HttpRequest, group_id: int) -> HttpResponse:
     except (CannotCorrect, Wrong) as refusal:
         messages.warning(request, str(refusal))
     else:
-        messages.success(request, said_of(submitted))
+        tell(request, submitted)
     return redirect(f"{_address(fan)}&show={HISTORY}")
 
 
@@ -137,7 +138,7 @@ def _submitted(request: HttpRequest, fan: Fan) -> HttpResponse:
         return _page(request, fan, typed=typed, refusal=str(refusal))
     except Wrong as wrong:
         return _page(request, fan, typed=typed, errors=wrong.errors)
-    messages.success(request, said_of(submitted))
+    tell(request, submitted)
     return redirect(_address(fan))
 
 
@@ -194,7 +195,7 @@ def _form(request: HttpRequest, fan: Fan, form: Mapping[str, Any]) -> dict[str, 
     own = [purchase for purchase in fan.purchases if purchase.system_ref_id == fan.account.pk]
     lead = fan.lead()
     return {
-        "rows": details(fan.account, fan.held, filled=filled, **form),
+        "rows": details(fan.account, fan.held, filled=filled, told=told_fields(fan), **form),
         "is_kept": bool(form) or bool(follows),
         "errors": form.get("errors") or {},
         "overtaken": form.get("theirs") or {},

@@ -1,7 +1,8 @@
 """The details of an account as a form: what stands, what was typed, what is wrong with it, what holds."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cache
 from typing import Any
 
@@ -35,7 +36,9 @@ MINE, THEIRS = "mine", "theirs"
 class Detail:
     """One field: `value` is what its input shows, `was` what stood when the page was made.
 
-    `theirs`: what somebody else wrote meanwhile, to be chosen from; None where nobody did.
+    `theirs`: what somebody else wrote meanwhile, to be chosen from; None where nobody did. `stands_now`: what
+    the values of a refused write-back would replace; None where the input shows it. `is_told`: the source was
+    told what holds here, so that what it said before is not what it says.
     """
 
     name: str
@@ -45,6 +48,8 @@ class Detail:
     held: HeldValue | None = None
     theirs: str | None = None
     choice: str = ""
+    stands_now: str | None = None
+    is_told: bool = False
 
     @property
     def label(self) -> str:
@@ -53,6 +58,14 @@ class Detail:
     @property
     def kind(self) -> str:
         return KINDS.get(self.name, "text")
+
+    @property
+    def day(self) -> date | None:
+        """The day that the input holds, to be printed: a browser shows it in its own country's way."""
+        try:
+            return date.fromisoformat(self.value) if self.kind == "date" else None
+        except ValueError:
+            return None
 
     @property
     def limit(self) -> int | None:
@@ -105,6 +118,10 @@ class Typed:
         """What the person had before them: of what was chosen the value that somebody else wrote."""
         return {**self.seen, **self.offered}
 
+    def leaves(self, name: str) -> bool:
+        """Whether the field was sent as it had been shown."""
+        return name in self.values and name not in self.offered and self.values[name] == self.seen.get(name)
+
     def _gives_up(self, name: str) -> bool:
         return self.choices.get(name) == THEIRS
 
@@ -117,25 +134,33 @@ def details(
     errors: Mapping[str, str] | None = None,
     theirs: Mapping[str, str] | None = None,
     filled: Mapping[str, str] | None = None,
+    told: Container[str] = (),
 ) -> list[list[Detail]]:
-    """The rows of the form. `filled`: values to begin with, such as those of a refused write-back."""
+    """The rows of the form. `filled`: values to begin with, such as those of a refused write-back; `told`:
+    the fields that the source was told as they stand.
+
+    A field that was sent as it had been shown is shown as it stands by now.
+    """
     typed = typed or Typed()
     errors, theirs, filled = errors or {}, theirs or {}, filled or {}
-    return [
-        [
-            Detail(
-                name=name,
-                value=typed.values.get(name, filled.get(name, standing(ref, name))),
-                was=typed.known.get(name, standing(ref, name)),
-                error=errors.get(name, ""),
-                held=held.get((ref.pk, name)),
-                theirs=theirs.get(name),
-                choice=typed.choices.get(name, ""),
-            )
-            for name in row
-        ]
-        for row in ROWS
-    ]
+
+    def detail(name: str) -> Detail:
+        stands = standing(ref, name)
+        is_untouched = name not in theirs and typed.leaves(name)
+        value = stands if is_untouched else typed.values.get(name, filled.get(name, stands))
+        return Detail(
+            name=name,
+            value=value,
+            was=stands if is_untouched else typed.known.get(name, stands),
+            error=errors.get(name, ""),
+            held=held.get((ref.pk, name)),
+            theirs=theirs.get(name),
+            choice=typed.choices.get(name, ""),
+            stands_now=stands if name in filled and value != stands else None,
+            is_told=name in told,
+        )
+
+    return [[detail(name) for name in row] for row in ROWS]
 
 
 def standing(ref: SystemRef, name: str) -> str:

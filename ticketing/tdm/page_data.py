@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, FilteredRelation, OuterRef, Q
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -14,6 +14,7 @@ from contacts.contact_page.lead import Lead, choosable, lead
 from contacts.contact_page.parts import Shown
 from contacts.models import Contact, GoldenPin, GoneRef, HeldValue, RelatedName, SystemRef
 from contacts.models import Mapping as Placement
+from contacts.models.history import as_text
 from contacts.permissions import SystemRight, systems_with
 from contacts.services.leaders import leader_first
 from contacts.system_rights import why_unchangeable
@@ -26,6 +27,8 @@ WRITE_BACKS_READ = 60
 NAMES_SHOWN = 12
 # What somebody, or the cluster, still has to deal with.
 OPEN = (WriteBack.State.WAITING, WriteBack.State.REFUSED, WriteBack.State.TO_DO)
+# What the source says by now, as far as anybody knows.
+TOLD = (WriteBack.State.WRITTEN, WriteBack.State.DONE)
 
 
 @dataclass(frozen=True)
@@ -126,13 +129,14 @@ class Fan(Shown):
 
 def fan_of(request: HttpRequest, group_id: int, *, account: str = "") -> Fan | None:
     """The contact as the user of the request may see it; None where they may not, or it is not there."""
-    mappings = list(_mappings(request, group_id))
-    if not mappings:
+    rows = list(_mappings(request, group_id))
+    if not rows:
         return None
+    mappings = list({row.pk: row for row in rows}.values())
     organisation = organisation_of(request)
     asked = request.GET.dict() | ({"account": account} if account else {})
     return Fan(
-        contact=_contact(mappings),
+        contact=_contact(rows),
         user=request.user,
         mappings=leader_first(mappings),
         now=timezone.now(),
@@ -143,7 +147,10 @@ def fan_of(request: HttpRequest, group_id: int, *, account: str = "") -> Fan | N
 
 
 def _mappings(request: HttpRequest, group_id: int) -> Any:
-    """Those of visible refs with all that is to one of them, and whether there is more to be asked for."""
+    """Those of visible refs with all that is to one of them, and whether there is more to be asked for.
+
+    A mapping comes once for each pin on its ref: pins on refs out of sight choose nothing here.
+    """
     return (
         Placement.objects.filter(
             contact=group_id, system_ref__system__in=systems_with(request.user, SystemRight.VIEW)
@@ -152,7 +159,10 @@ def _mappings(request: HttpRequest, group_id: int) -> Any:
             "contact", "system_ref__system__business_unit", "system_ref__gone__merged_into__system"
         )
         .annotate(
-            has_pins=Exists(GoldenPin.objects.filter(contact=OuterRef("contact"))),
+            pin=FilteredRelation("system_ref__pins", condition=Q(system_ref__pins__contact=F("contact"))),
+            pin_id=F("pin__pk"),
+            pin_field=F("pin__field"),
+            pin_at=F("pin__at"),
             has_held=Exists(HeldValue.objects.filter(system_ref=OuterRef("system_ref"))),
             has_write_backs=Exists(WriteBack.objects.filter(system_ref=OuterRef("system_ref"))),
         )
@@ -160,10 +170,20 @@ def _mappings(request: HttpRequest, group_id: int) -> Any:
     )
 
 
-def _contact(mappings: Sequence[Any]) -> Contact:
-    """The contact with its pins, which are asked for only where there are any."""
-    contact = mappings[0].contact
-    pins = list(contact.pins.all()) if mappings[0].has_pins else []
+def _contact(rows: Sequence[Any]) -> Contact:
+    """The contact with its pins, as they came with the mappings."""
+    contact = rows[0].contact
+    pins = [
+        GoldenPin(
+            pk=row.pin_id,
+            contact=contact,
+            field=row.pin_field,
+            system_ref_id=row.system_ref_id,
+            at=row.pin_at,
+        )
+        for row in rows
+        if row.pin_id
+    ]
     contact._prefetched_objects_cache = {"pins": pins}
     return contact
 

@@ -2,9 +2,19 @@
 
 from collections.abc import Iterable
 
+from django.contrib import messages
+from django.http import HttpRequest
+
 from contacts.models.person_details import name_of
 from ticketing.models import WriteBack
 from ticketing.services.submit import Submitted
+from ticketing.services.write_backs import can_write_to
+
+
+def tell(request: HttpRequest, submitted: Submitted) -> None:
+    """Say it on the next page: as done where something was, else as a mere note."""
+    is_done = submitted.correction.after or submitted.write_backs
+    (messages.success if is_done else messages.info)(request, said_of(submitted))
 
 
 def said_of(submitted: Submitted) -> str:
@@ -20,9 +30,12 @@ def said_of(submitted: Submitted) -> str:
         if write_back.state == WriteBack.State.WAITING:
             sentences.append(f"On its way to {code}: {fields}.")
         else:
-            sentences.append(
-                f"Nothing can write to {code}; change it there yourself: {fields}. The task is filed."
+            because = (
+                f"{code} does not take {fields} from here; change it there yourself."
+                if can_write_to(correction.ref)
+                else f"Nothing can write to {code}; change it there yourself: {fields}."
             )
+            sentences.append(f"{because} The task is filed.")
     return " ".join(sentences)
 
 

@@ -1,5 +1,7 @@
 """Submit in the TDM: what is changed, what is refused, and what is never lost."""
 
+import datetime as dt
+
 import pytest
 from django.contrib.messages import get_messages
 from django.urls import reverse
@@ -154,6 +156,49 @@ def test_every_other_refusal_names_the_system_and_whom_to_ask_and_leads_back(as_
     assert f'<a href="{reverse("tdm:contact", args=[ann.pk])}">Back to the fan</a>' in reverted.text
 
 
+def test_a_field_that_was_left_as_it_was_seen_is_shown_as_it_stands_by_now(as_rep, person, mlb):
+    ann = person((mlb, {"email": "old@example.org", "city": "Leeds", "title": "Ms"}))
+    ref = account_of(ann, mlb)
+    theirs = {"email": "first@example.org", "city": "Bath"}
+    correct(ref, theirs, seen=None, by=rep_of("first", mlb), now=NOW)
+
+    second = send(as_rep, ann, ref, email="second@example.org", city="Leeds", title="Dr")
+
+    assert detail(second, "email").theirs == "first@example.org"
+    assert (detail(second, "city").value, detail(second, "city").was) == ("Bath", "Bath")
+    assert (detail(second, "title").value, detail(second, "title").was) == ("Dr", "Ms")
+
+
+@pytest.mark.parametrize(("state", "words"), [("to_do", "the source says"), ("done", "before:")])
+def test_what_the_source_said_before_it_was_told_is_not_called_what_it_says(
+    as_rep, rep, person, mlb, state, words
+):
+    ann = person((mlb, {"email": "old@example.org"}))
+    send(as_rep, ann, account_of(ann, mlb), email="new@example.org")
+    settled_at = NOW if state == "done" else None
+    WriteBack.objects.update(state=state, settled_at=settled_at)
+
+    page = as_rep.get(reverse("tdm:contact", args=[ann.pk]))
+
+    assert f"{words} <b>old@example.org</b>" in page.text
+
+
+def test_a_submit_that_changes_nothing_is_a_note_and_no_success(as_rep, person, mlb):
+    ann = person((mlb, {"email": "old@example.org"}))
+
+    response = send(as_rep, ann, account_of(ann, mlb), email="old@example.org")
+
+    [message] = get_messages(response.wsgi_request)
+    assert message.level_tag == "info"
+    assert message.message.startswith("Nothing was changed")
+
+
+def test_a_day_is_printed_in_one_way_whatever_the_browser_makes_of_its_input(as_rep, person, mlb):
+    ann = person((mlb, {"date_of_birth": dt.date(2012, 5, 20)}))
+
+    assert ">20 May 2012<" in as_rep.get(reverse("tdm:contact", args=[ann.pk])).text
+
+
 def test_wrong_values_are_told_at_their_fields_and_what_was_typed_is_kept(as_rep, person, mlb):
     ann = person((mlb, {"email": "old@example.org", "city": "Leeds"}))
     before = everything()
@@ -268,6 +313,7 @@ def test_a_refused_change_fills_the_form_and_is_sent_again_corrected(as_rep, rep
         "old@example.org",
     )
     assert "The source takes no such address." in shown.content.decode()
+    assert "stands now: <b>old@example.org</b>" in shown.content.decode()
     assert sent.status_code == 302
     refused.refresh_from_db()
     assert refused.state == WriteBack.State.SENT_AGAIN
