@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
 from contacts.models import Organisation, SystemRef
+from contacts.permissions import sees_every_system
 from contacts.services.brake import AlreadyAccepted, NothingIsHeld, Superseded
 from sync.models import NightRun
 from sync.night import NIGHT
@@ -26,7 +27,7 @@ from sync.night_held import (
     read_held,
     read_held_by_command,
 )
-from sync.night_report import NightLine, morning_report, next_night_at, read_night
+from sync.night_report import NightLine, morning_report, next_night_at, read_night, without_sizes
 from sync.services.release_night import release_grouping, release_night
 from sync.services.request_night import NightIsFiled, NightIsUnderWay, cluster_signs, request_night
 from sync.services.run_night import night_is_at_work
@@ -36,6 +37,13 @@ HELD_BY = ("by", "held_grouping__accepted_by")
 SENTENCES = {step.name: step.sentence for step in NIGHT}
 # htmx's word for "stop asking".
 STOP_POLLING = 286
+
+
+def _counts(user: Any) -> dict[str, int]:
+    """What a night would compare, for those who see every system: to others the number tells of the rest."""
+    if not sees_every_system(user):
+        return {}
+    return {"refs": SystemRef.objects.count(), "unplaced": SystemRef.objects.unplaced().count()}
 
 
 class NightList(ChangeList):
@@ -49,9 +57,10 @@ class NightList(ChangeList):
 
 @admin.register(NightRun)
 class NightRunAdmin(ModelAdmin):
-    """Nights are made by the cluster and read here. Their totals are the whole organisation's.
+    """Nights are made by the cluster and read here. What they did is told of the whole organisation.
 
-    Only roles that hold `sync.view_nightrun` come here, so nothing is cut to the systems of one person.
+    Only roles that hold `sync.view_nightrun` come here, so no night is cut to the systems of one person. How
+    many System Refs and Contacts there are in all is told to those who see every system.
     """
 
     list_display = ("started_at",)
@@ -153,8 +162,7 @@ class NightRunAdmin(ModelAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": "Run the night now",
-            "refs": SystemRef.objects.count(),
-            "unplaced": SystemRef.objects.unplaced().count(),
+            **_counts(request.user),
             "running": NightRun.objects.filter(state="running").first(),
             **self._tonight(request),
         }
@@ -257,4 +265,5 @@ class NightRunAdmin(ModelAdmin):
         run = self.get_object(request, unquote(object_id))
         if run is None:
             raise Http404
-        return read_night(run, now=timezone.now(), sentences=SENTENCES, is_at_work=night_is_at_work)
+        night = read_night(run, now=timezone.now(), sentences=SENTENCES, is_at_work=night_is_at_work)
+        return night if sees_every_system(request.user) else without_sizes(night)

@@ -1,7 +1,7 @@
 """A night as people read it: its steps in words, its totals, and what it tells in the morning."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -43,6 +43,9 @@ _CALLED = {
 
 # Counts of what a step looked at or found standing.
 _LOOKED_AT = {_CALLED[name] for name in ("refs", "contacts", "checked", "held", "waiting", "model_version")}
+
+# Counts of all that the organisation has.
+_SIZES = {_CALLED[name] for name in ("refs", "contacts", "waiting", "frozen", "indexed")}
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,15 @@ def read_night(
         totals=Totals(**{name: _summed(steps, name) for name in ("joined", "split", "held")}),
         steps=[_read_step(step, now=now, sentence=(sentences or {}).get(step.name, "")) for step in steps],
     )
+
+
+def without_sizes(night: NightLine) -> NightLine:
+    """The night for whoever does not see every system: what it did, and not how much there is in all."""
+    steps = [
+        replace(step, done=0, total=0, counts=[count for count in step.counts if count[0] not in _SIZES])
+        for step in night.steps
+    ]
+    return replace(night, steps=steps)
 
 
 def morning_report(night: NightLine) -> MorningReport | None:

@@ -10,8 +10,8 @@ from django.utils import timezone
 from django_q.models import OrmQ, Schedule
 
 from contacts.exclusive import exclusive
-from contacts.models import Organisation
-from contacts.permissions import ADMINISTRATORS, DATA_PROTECTION_OFFICERS
+from contacts.models import Organisation, TicketSystem
+from contacts.permissions import ADMINISTRATORS, DATA_PROTECTION_OFFICERS, SystemRight, grant
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
 from sync.models import NightRun
 from sync.night_charts import night_bars, step_times
@@ -226,6 +226,8 @@ def test_run_now_says_what_will_happen_then_files_a_task_and_does_nothing_in_the
     MappingFactory()
     waiting = SystemRefFactory()
     manager = UserFactory(role=CRM_MANAGERS)
+    for system in TicketSystem.objects.all():
+        grant(manager, SystemRight.VIEW, on=system)
     client.force_login(manager)
 
     asked = client.get(RUN)
@@ -240,6 +242,27 @@ def test_run_now_says_what_will_happen_then_files_a_task_and_does_nothing_in_the
     assert not NightRun.objects.exists()
     assert not hasattr(waiting, "mapping")
     assert "waits for the cluster" in answer.text
+
+
+@pytest.mark.req("R-MDB-16", "R-MDB-33")
+def test_how_much_the_organisation_has_is_told_to_those_alone_who_see_every_system(client):
+    SystemRefFactory.create_batch(3)
+    run = NightStepFactory(
+        name="Group", done=31415, total=31415, counts={"refs": 31415, "contacts": 27182, "joined": 4}
+    ).run
+    told = {}
+
+    for name, user in {
+        "manager": UserFactory(role=CRM_MANAGERS),
+        "superuser": UserFactory(is_superuser=True),
+    }.items():
+        client.force_login(user)
+        night, asked = client.get(page_of(run)).text, client.get(RUN).text
+        told[name] = ["31,415" in night, "27,182" in night, "all <b>3</b> System Refs" in asked]
+        assert "<b>4</b> joined" in night
+        assert "It compares all " in asked
+
+    assert told == {"manager": [False] * 3, "superuser": [True] * 3}
 
 
 def test_asking_twice_files_one_night(client):
