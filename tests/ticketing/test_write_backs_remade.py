@@ -1,9 +1,17 @@
 """A source makes something else of what was written, keeps nothing of it, or says it in its own way."""
 
 import pytest
+from django.utils import timezone
 
+from contacts.models import HeldValue, SystemRef
+from ticketing.connectors.base import ChangedSchema
+from ticketing.connectors.sql_database import SqlDatabase
+from ticketing.services import confirm_written
 from ticketing.services.source_values import standing_of
+from ticketing.services.submit import submit
+from ticketing.services.sweep_write_backs import sweep
 
+from ..factories import NOW
 from .box_office import ann, at_source, carried, pulled, submitted
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("local_sources")]
@@ -147,3 +155,84 @@ def test_a_refused_change_that_a_pull_has_agreed_with_meanwhile_stands(box, conn
 
     assert carried(connection) == ["refused", "refused"]
     assert ann().city == "Hull"
+
+
+@pytest.mark.parametrize(
+    ("trigger", "field", "values"),
+    [
+        (CAPITALS, "city", ("York", "Hull")),
+        (LOCAL_NUMBERS, "phone", ("+44 113 496 0001", "+44 113 496 0002")),
+    ],
+)
+def test_two_changes_in_a_row_reach_a_source_that_writes_them_its_own_way(
+    box, connection, rep, trigger, field, values
+):
+    box.run(trigger)
+    for value in values:
+        submitted(rep, **{field: value})
+
+    assert carried(connection) == ["written", "written"]
+    assert getattr(ann(), field) == at_source(box, field)
+
+
+def test_what_was_written_opens_no_conflict_with_the_change_after_it(box, connection, rep):
+    submitted(rep, city="York")
+    carried(connection)
+    submitted(rep, city="Hull")
+
+    pulled(connection)
+
+    assert not HeldValue.objects.conflicts().exists()
+    assert ann().city == "Hull"
+    assert carried(connection) == ["written", "written"]
+
+
+def test_a_pull_that_brings_what_was_before_the_write_opens_no_conflict(box, connection, rep):
+    submitted(rep, city="York")
+    carried(connection)
+    box.customer("C1", city="Leeds")
+
+    pulled(connection)
+
+    assert not HeldValue.objects.conflicts().exists()
+    assert ann().city == "York"
+
+
+def _bo_holds_what_was_written_and_taken_back(box, connection, rep):
+    """Ann's and Bo's hand edits both hold; of Ann's some of it is still a task, so that hers holds on."""
+    box.customer("C2", first_name="Bo", city="Leeds")
+    pulled(connection)
+    bo = SystemRef.objects.get(system_ref="C2")
+    submit(ann(), {"city": "York", "company": "Acme"}, seen=None, by=rep, now=NOW)
+    submit(bo, {"city": "York"}, seen=None, by=rep, now=NOW)
+    sweep(clock=timezone.now)
+    box.customer("C2", city="Leeds")
+    pulled(connection)
+    return bo
+
+
+def test_accounts_whose_hand_edits_have_to_hold_take_no_place_from_others(box, connection, rep, monkeypatch):
+    bo = _bo_holds_what_was_written_and_taken_back(box, connection, rep)
+    monkeypatch.setattr(confirm_written, "MOST_AT_ONCE", 1)
+
+    sweep(clock=timezone.now)
+
+    assert HeldValue.objects.conflicts().get().system_ref == bo
+
+
+def test_an_account_that_cannot_be_read_does_not_keep_others_from_being_looked_at(
+    box, connection, rep, monkeypatch
+):
+    bo = _bo_holds_what_was_written_and_taken_back(box, connection, rep)
+    HeldValue.objects.create(system_ref=ann(), field="city", source_value="Leeds", at=NOW)
+    read = SqlDatabase.read_account
+
+    def read_but_ann(self, number):
+        if number == "C1":
+            raise ChangedSchema("This one is too odd to be read.", advice="Look at it.")
+        return read(self, number)
+
+    monkeypatch.setattr(SqlDatabase, "read_account", read_but_ann)
+    sweep(clock=timezone.now)
+
+    assert HeldValue.objects.conflicts().get().system_ref == bo

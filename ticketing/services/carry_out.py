@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 READINGS = 3  # of an account that somebody changes while it is written
 LONGEST_PAUSE = timedelta(hours=1)
 _FIRST_PAUSE = timedelta(minutes=1)
-_MEETS_ALL = (Unreachable, LoginRefused)  # not the one account only
+MEETS_ALL = (Unreachable, LoginRefused)  # not the one account only
 _KEPT = 400  # characters of a reason
 
 Said = Mapping[str, str | None]
@@ -283,7 +283,7 @@ def _let_wait(
     stands.try_after = now + pause
     stands.reason, stands.advice = str(error)[:_KEPT], error.advice[:_KEPT]
     stands.save(update_fields=["attempts", "try_after", "reason", "advice"])
-    if isinstance(error, _MEETS_ALL):
+    if isinstance(error, MEETS_ALL):
         waiting = WriteBack.objects.filter(system_ref__system=connection.system_id, state=State.WAITING)
         sooner = waiting.filter(Q(try_after=None) | Q(try_after__lt=stands.try_after))
         sooner.update(try_after=stands.try_after)

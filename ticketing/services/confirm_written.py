@@ -1,15 +1,19 @@
 """Looks again at accounts that were written, and that no pull has brought as they were written since."""
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from itertools import islice
 
 from django.db.models import Exists, OuterRef
 
 from contacts.exclusive import AlreadyRunning, exclusive
 from contacts.models import HeldValue, SystemRef
+from contacts.models.any_of import AnyOf
 from contacts.services.corrections import hold_against
-from ticketing.connectors.base import SourceError
+from ticketing.connectors.base import Connector, SourceError
 from ticketing.models import SourceConnection, WriteBack
+from ticketing.services.carry_out import MEETS_ALL
 from ticketing.services.connections import opened
 from ticketing.services.pull_download import Clock
 from ticketing.services.source_values import said_of
@@ -30,17 +34,33 @@ def confirm_written(connection: SourceConnection, *, clock: Clock) -> int:
     fields = {} if connection.is_paused else _unconfirmed(connection)
     if not fields:
         return 0
-    count = 0
     try:
         with exclusive(f"write back {connection.pk}"), opened(connection) as connector:
-            for ref in SystemRef.objects.standing().filter(pk__in=fields).select_related("system"):
-                if account := connector.read_account(ref.system_ref):
-                    said = said_of(account, connection, now=clock())
-                    hold_against(ref, {name: said.get(name) for name in fields[ref.pk]}, now=clock())
-                    count += 1
+            refs = SystemRef.objects.standing().filter(pk__in=fields).select_related("system")
+            return sum(_confirm(ref, fields[ref.pk], connector, connection, now=clock()) for ref in refs)
     except (AlreadyRunning, SourceError):
-        pass
-    return count
+        return 0
+
+
+def _confirm(
+    ref: SystemRef,
+    fields: Collection[str],
+    connector: Connector,
+    connection: SourceConnection,
+    *,
+    now: datetime,
+) -> bool:
+    """Let one account tell; whether it was there and could be read. Raises what meets all others too."""
+    try:
+        account = connector.read_account(ref.system_ref)
+        said = said_of(account, connection, now=now) if account else {}
+    except MEETS_ALL:
+        raise
+    except SourceError:
+        return False
+    if account:
+        hold_against(ref, {name: said.get(name) for name in fields}, now=now)
+    return account is not None
 
 
 def _unconfirmed(connection: SourceConnection) -> Mapping[int, set[str]]:
@@ -55,12 +75,12 @@ def _unconfirmed(connection: SourceConnection) -> Mapping[int, set[str]]:
     holding = HeldValue.objects.filter(system_ref__system=connection.system_id, differs_since=None)
     for ref_id, name in holding.filter(Exists(written)).values_list("system_ref", "field"):
         held[ref_id].add(name)
-    some = dict(sorted(held.items())[:MOST_AT_ONCE])
     sure: dict[int, set[str]] = defaultdict(set)
-    told = WriteBack.objects.filter(system_ref__in=some).order_by("pk")
-    for write_back in told:
+    told = WriteBack.objects.filter(AnyOf("system_ref", list(held))).order_by("pk")
+    for write_back in told.iterator():
         if write_back.state == State.WRITTEN and (write_back.settled_at or began) < began:
             sure[write_back.system_ref_id] |= write_back.values.keys()
         elif write_back.state in (State.WAITING, State.TO_DO, State.WRITTEN):
             sure[write_back.system_ref_id] -= write_back.values.keys()
-    return {ref_id: found for ref_id in some if (found := sure[ref_id] & some[ref_id])}
+    found = ((ref_id, both) for ref_id in sorted(held) if (both := sure[ref_id] & held[ref_id]))
+    return dict(islice(found, MOST_AT_ONCE))
