@@ -188,6 +188,15 @@ def _contact(rows: Sequence[Any]) -> Contact:
     return contact
 
 
+def told_fields(fan: Fan) -> frozenset[str]:
+    """The fields of the open account that its source was told as they stand."""
+    ref = fan.account
+    told = [one for one in fan.write_backs if one.system_ref_id == ref.pk and one.state in TOLD]
+    return frozenset(
+        name for one in told for name, value in one.values.items() if value == as_text(getattr(ref, name))
+    )
+
+
 def states_in_words(found: Sequence[WriteBack], ref: SystemRef) -> Mapping[str, Any]:
     """The write-backs of an account: those that somebody waits for, then the last that are settled."""
     own = [one for one in found if one.system_ref_id == ref.pk]

@@ -7,14 +7,32 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from contacts.models import Contact, FieldChange, GoldenPin, GoneRef, GroupAlias, Move, RelatedName
+from contacts.models import (
+    Contact,
+    FieldChange,
+    GoldenPin,
+    GoneRef,
+    GroupAlias,
+    HeldValue,
+    Move,
+    RelatedName,
+    SystemRef,
+)
 from contacts.models.history import Origin
 from contacts.permissions import SystemRight, grant
 from contacts.services.primary import choose_primary
 from kore_site.roles import CRM_MANAGERS
+from ticketing.models import WriteBack
 from ticketing.services.submit import submit
 
-from ...factories import NOW, MappingFactory, PurchaseFactory, SystemRefFactory, UserFactory
+from ...factories import (
+    NOW,
+    MappingFactory,
+    PurchaseFactory,
+    SystemRefFactory,
+    TicketSystemFactory,
+    UserFactory,
+)
 from .conftest import account_of, rep_of
 
 pytestmark = pytest.mark.django_db
@@ -228,3 +246,39 @@ def test_a_pinned_value_is_the_one_that_the_header_shows(as_rep, person, mlb):
     )
 
     assert page(as_rep, ann).context["name"] == "Annabel"
+
+
+def test_a_first_look_at_a_contact_with_everything_on_it_takes_at_most_12_queries(
+    as_rep, rep, person, mlb, minors
+):
+    grant(rep, SystemRight.VIEW, on=minors)
+    ann = person((mlb, {"first_name": "Ann"}), (mlb, {}), (minors, {}), (TicketSystemFactory(), {}))
+    chosen = Contact.objects.get(pk=ann.pk).mappings.filter(system_ref__system=mlb).latest("pk").system_ref
+    choose_primary(ann, chosen, by=rep, now=NOW)
+    submit(chosen, {"first_name": "Anne", "last_name": "Lee"}, seen=None, by=rep, now=NOW)
+    HeldValue.objects.filter(system_ref=chosen, field="last_name").update(differs_since=NOW)
+    WriteBack.objects.filter(system_ref=chosen).update(
+        state=WriteBack.State.REFUSED, reason="Refused there.", settled_by=rep, settled_at=NOW
+    )
+    GoldenPin.objects.create(
+        contact=ann, field="first_name", system_ref=chosen, origin="person", by=rep, at=NOW
+    )
+    RelatedName.objects.create(system_ref=chosen, name_id="1", first_name="Bo")
+    SystemRef.objects.filter(pk=chosen.pk).update(related_text="BO")
+    PurchaseFactory(system_ref=chosen)
+    as_rep.get(reverse("tdm:find"))
+
+    with CaptureQueriesContext(connection) as captured:
+        response = page(as_rep, ann)
+
+    shown = response.context
+    assert shown["account"] == chosen
+    assert shown["conflicts"]
+    assert shown["write_backs"]["open"]
+    assert shown["names"]
+    assert shown["lead"].by
+    assert shown["contact"].pins.all()
+    # The savepoint around the session's write is the test's own: served, no transaction is open around it.
+    statements = [query["sql"] for query in captured if "SAVEPOINT" not in query["sql"]]
+    assert any("django_session" in sql and sql.startswith("UPDATE") for sql in statements)
+    assert len(statements) <= 12, "\n".join(statements)
