@@ -64,6 +64,7 @@ _IN_READING: dict[type[SourceError], type[SourceError]] = {Conflict: Unreachable
 # Of a connection that was refused psycopg has no code, only the server's words: these are passing troubles.
 _PASSING = re.compile(r"too many|slots are reserved|starting up|shutting down|recovery|not accepting", re.I)
 _NOT_UTF8 = "22021"
+_NO_NULL_IN_SQLITE = re.compile(r"NOT NULL constraint failed: \w+\.(\w+)")
 _NO_TLS = re.compile(r"not support SSL|certificate|SSL (error|negotiation)", re.I)
 _MISSING_DATABASE = re.compile(r'database "[^"]*" does not exist')
 
@@ -101,6 +102,11 @@ def meaning(error: SQLAlchemyError, what: str, *, writes: bool = False) -> Sourc
         )
     if code == _NOT_UTF8 and not writes:
         return _broken_text(what)
+    if writes and (column := _without_null(original, code)):
+        return CannotWrite(
+            f"The database does not take a blank in {column}.",
+            advice=f"Fill it in there, or let the write statement write COALESCE(…, '') into {column}.",
+        )
     kind = _by_code(code) if code else _without_code(str(original))
     if not writes:
         kind = _IN_READING.get(kind, kind)
@@ -139,6 +145,14 @@ def _without_code(text: str) -> type[SourceError]:
     if _MISSING_DATABASE.search(text):
         return ChangedSchema
     return LoginRefused if "FATAL" in text and not _PASSING.search(text) else Unreachable
+
+
+def _without_null(original: BaseException, code: str) -> str:
+    """The column that must not be NULL and was to be, where the driver names it."""
+    if code == "23502":
+        return getattr(getattr(original, "diag", None), "column_name", None) or ""
+    found = _NO_NULL_IN_SQLITE.search(str(original)) if code == "SQLITE_CONSTRAINT_NOTNULL" else None
+    return found[1] if found else ""
 
 
 def _said(original: BaseException, code: str) -> str:

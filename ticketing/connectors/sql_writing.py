@@ -65,6 +65,7 @@ class Writer:
                     "The accounts query would not find the account after it was written; nothing was.",
                     advice="The write statement must not change what the query looks for.",
                 )
+            self._check_others(update, before, after, values)
         return after
 
     def try_out(self) -> None:
@@ -94,6 +95,22 @@ class Writer:
             self._engine = open_engine(url, self._setup, accept=self._accept, writes=True)
         return self._engine
 
+    def _check_others(
+        self, update: Statement, before: Account, after: Account, values: Mapping[str, str]
+    ) -> None:
+        """Raise CannotWrite where the UPDATE changed another field that it names than those it was to."""
+        for name in sorted(update.parameters - values.keys() - {"system_ref", "version"}):
+            theirs = self._column(name)
+            if after.values.get(theirs) != before.values.get(theirs):
+                raise CannotWrite(
+                    f"The write statement would change {name} too; nothing was written.",
+                    advice=f"The accounts query has to give {name} as it stands where it is written.",
+                )
+
+    def _column(self, name: str) -> str:
+        """What the accounts query calls our field."""
+        return self._setup.columns.get(DataSet.ACCOUNTS, {}).get(name, name)
+
     def _bound(
         self, update: Statement, before: Account, number: str, values: Mapping[str, str]
     ) -> dict[str, str]:
@@ -101,7 +118,7 @@ class Writer:
         given = {**values, "system_ref": number, "version": before.version}
         bound = {}
         for name in sorted(update.parameters):
-            theirs = self._setup.columns.get(DataSet.ACCOUNTS, {}).get(name, name)
+            theirs = self._column(name)
             if name not in given and theirs not in before.values:
                 raise CannotWrite(f"Nothing says what :{name} is.", advice=f"Map a column to {name}.")
             bound[name] = given.get(name, before.values.get(theirs, ""))

@@ -139,3 +139,36 @@ def test_a_writer_that_waited_for_another_ones_row_is_refused(postgres):
 
     assert [type(refusal) for refusal in outcome] == [Conflict]
     assert changes(postgres) == {"A1": "theirs@example.com"}
+
+
+def test_a_write_that_would_change_another_field_is_refused_and_says_which(source):
+    source.run("INSERT INTO customer VALUES ('A1', 'one@example.com', '2026-01-01', NULL)")
+    # What the query gives as the phone is made up of another column.
+    query = "SELECT number, email, COALESCE(merged_into, '7') || '0' AS phone FROM customer"
+    write = "UPDATE customer SET email = :email, merged_into = :phone WHERE number = :system_ref"
+    connector = source.open(write_statement=write, accounts_query=query)
+    version = connector.read_account("A1").version
+
+    with pytest.raises(CannotWrite, match="would change phone too"):
+        connector.write_account("A1", {"email": "new@example.com"}, version=version)
+    connector.close()
+
+    assert source.run("SELECT email, merged_into FROM customer") == [("one@example.com", None)]
+
+
+def test_a_column_that_takes_no_blank_is_named(source):
+    source.run("DROP TABLE customer")
+    source.run("CREATE TABLE customer (number TEXT PRIMARY KEY, email TEXT, city TEXT NOT NULL DEFAULT '')")
+    source.run("INSERT INTO customer VALUES ('A1', 'one@example.com', '')")
+    connector = source.open(
+        write_statement="UPDATE customer SET email = :email, city = :city WHERE number = :system_ref",
+        accounts_query="SELECT number, email, city FROM customer",
+    )
+    version = connector.read_account("A1").version
+
+    with pytest.raises(CannotWrite, match="does not take a blank in city") as refusal:
+        connector.write_account("A1", {"email": "new@example.com"}, version=version)
+    connector.close()
+
+    assert "COALESCE" in refusal.value.advice
+    assert source.run("SELECT email FROM customer") == [("one@example.com",)]
