@@ -15,6 +15,7 @@ from contacts.models import Contact, Job, Organisation, TicketSystem
 from contacts.permissions import GROUPS_WITH_EVERY_SYSTEM, SystemRight, systems_with
 from contacts.recently_opened import opened_last
 from contacts.services.golden import golden_of
+from contacts.shares import share, share_text
 from contacts.system_rights import ask_whom
 from sync.models import NightRun
 from sync.night_charts import night_bars
@@ -50,6 +51,10 @@ class Share:
     @property
     def percent(self) -> int:
         return round(self.count / self.of * 100) if self.of else 0
+
+    @property
+    def says(self) -> str:
+        return share_text(share(self.count, self.of))
 
     @property
     def tint(self) -> int:

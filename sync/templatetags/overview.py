@@ -4,16 +4,15 @@ from django import template
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from contacts.shares import share, share_text
+
 register = template.Library()
 
 
 @register.simple_tag
 def percent(part: int, whole: int) -> str:
-    """A share of a whole: 34 %; a dash for a share of nothing, "under 1 %" rather than a false nought."""
-    if not whole:
-        return "–"
-    share = part / whole * 100
-    return "under 1 %" if 0 < share < 1 else f"{round(share)} %"
+    """A share of a whole: 34 %; a dash for a share of nothing, and no false nought or whole."""
+    return share_text(share(part, whole))
 
 
 @register.filter
@@ -32,15 +31,18 @@ def duration(seconds: float | None) -> str:
 
 
 @register.simple_tag
-def bar(share: int, tone: str = "") -> SafeString:
-    """A bar of that many percent with the figure beside it, which says all that the drawing says."""
+def bar(length: int, tone: str = "", says: str = "") -> SafeString:
+    """A bar of that many percent with the figure beside it, which says all that the drawing says.
+
+    `says` is what to print where the whole number would be untrue, such as "<1 %".
+    """
     return format_html(
         '<span class="ov-bar ov-bar-{}">'
         '<svg viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true">'
         '<rect width="100" height="8" class="ov-bar-rest"/>'
         '<rect width="{}" height="8" class="ov-bar-part"/></svg>'
-        "<span>{} %</span></span>",
+        "<span>{}</span></span>",
         tone.split(" ")[0] if tone else "plain",
-        min(100, max(0, share)),
-        share,
+        min(100, max(0, length)),
+        says or f"{length} %",
     )

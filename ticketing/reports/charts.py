@@ -39,6 +39,12 @@ class Stack:
     width: float
     pieces: Sequence[Piece]
     is_labelled: bool
+    withheld: str = ""
+
+    @property
+    def top(self) -> float:
+        """Where the mark of what is withheld stands: above what is drawn."""
+        return max(min((piece.y for piece in self.pieces), default=HEIGHT) - 4, 9)
 
     @property
     def middle(self) -> float:
@@ -55,6 +61,10 @@ class Columns:
     stacks: Sequence[Stack]
     highest: str
     template: str = "reports/columns.html"
+
+    @property
+    def is_partly_withheld(self) -> bool:
+        return any(stack.withheld for stack in self.stacks)
 
 
 @dataclass(frozen=True)
@@ -82,11 +92,12 @@ Amount = Decimal | int
 
 @dataclass(frozen=True)
 class Point:
-    """What a column is drawn of: an amount for each layer, nothing where there is none."""
+    """What a column is drawn of: an amount for each layer; `withheld` marks that it is not all of it."""
 
     label: str
     says: str
     amounts: Sequence[Amount]
+    withheld: str = ""
 
 
 def stacked(title: str, layers: Sequence[Layer], points: Sequence[Point], highest: str) -> Columns:
@@ -104,9 +115,8 @@ def stacked(title: str, layers: Sequence[Layer], points: Sequence[Point], highes
                 y = round(y - height, 1)
                 pieces.append(Piece(layer.tone, y, height))
         is_labelled = number % every == 0
-        stacks.append(
-            Stack(point.label, point.says, round(number * step, 1), round(step * 0.8, 1), pieces, is_labelled)
-        )
+        x, width = round(number * step, 1), round(step * 0.8, 1)
+        stacks.append(Stack(point.label, point.says, x, width, pieces, is_labelled, point.withheld))
     return Columns(title, layers, stacks, highest)
 
 

@@ -2,11 +2,12 @@
 
 from collections.abc import Sequence
 
+from contacts.shares import share
 from ticketing.reports.built import Built
 from ticketing.reports.charts import Columns, Layer, Point, highest_of, stacked
 from ticketing.reports.sales import label_of
 from ticketing.reports.scope import VISIBLE, Scope
-from ticketing.reports.table import Column, Figure, Kind, Row, Table, share
+from ticketing.reports.table import Column, Figure, Kind, Row, Table
 from ticketing.reports.withholding import mark
 from ticketing.services.kept_reports import NEWCOMERS
 from ticketing.services.report_sums import Newcomers, Part

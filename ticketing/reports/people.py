@@ -5,10 +5,11 @@ from dataclasses import dataclass
 
 from contacts.figures import Figures, SystemFigures
 from contacts.models import TicketSystem
+from contacts.shares import share, share_text
 from ticketing.reports.built import Built
 from ticketing.reports.charts import bars
 from ticketing.reports.scope import Scope
-from ticketing.reports.table import Column, Figure, Kind, Row, Table, share
+from ticketing.reports.table import Column, Figure, Kind, Row, Table
 from ticketing.reports.withholding import WITHHELD, mark, small
 from ticketing.services.kept_reports import FIGURES, RECORDS, Answer
 from ticketing.services.report_sums import Asked
@@ -109,7 +110,13 @@ def quality_report(scope: Scope) -> Built:
         rows.append(Row(system.name, system.code.casefold(), _qualities(found), system=system))
     totals = [_quality_total(scope, counted)] if scope.systems else []
     chart = bars(
-        "How complete the records are, %", [_complete(system, counted) for system in scope.systems], full=100
+        "How complete the records are, %",
+        [
+            _complete(system, counted)
+            for system in scope.systems
+            if counted.own.systems.get(system.pk, _NO_FIGURES).refs
+        ],
+        full=100,
     )
     return Built(Table("System", columns, rows, totals), chart if counted.own.refs else None, counted.answers)
 
@@ -144,7 +151,7 @@ def _complete(system: TicketSystem, counted: _Counted) -> tuple[str, str, int, s
     """The mean share of records that hold an e-mail, a phone, a birth date and an address."""
     found = counted.own.systems.get(system.pk, _NO_FIGURES)
     mean = share(sum(getattr(found, field) for field in _COMPLETE), len(_COMPLETE) * found.refs) or 0
-    return system.code, f"{mean} %", mean, str(system.tint % 8)
+    return system.code, share_text(mean), round(mean), str(system.tint % 8)
 
 
 def _told(seen: int, over_all: int, smallest: int) -> Figure:

@@ -195,7 +195,7 @@ def _system_figures(found: _Sum | None, currencies: Sequence[str]) -> list[Figur
 
 
 def _chart(scope: Scope, sheet: _Sheet) -> Columns:
-    """Revenue in the organisation's currency; what is withheld is not drawn."""
+    """Revenue in the organisation's currency; what is withheld is not drawn, but marked."""
     currency = scope.organisation.currency
     layers = [Layer(system.code, str(system.tint % 8)) for system in sheet.systems]
     if scope.has_hidden:
@@ -206,10 +206,13 @@ def _chart(scope: Scope, sheet: _Sheet) -> Columns:
     for number, line in drawn if scope.asked.by is Part.KIND else reversed(drawn):
         found = [line.by_system.get(system.pk) for system in sheet.systems]
         amounts = [one.amounts.get(currency, Decimal()) if one else Decimal() for one in found]
+        is_withheld = any(sheet.withheld.of_row(number, measure) for measure in (0, 1))
         if scope.has_hidden:
-            is_withheld = any(sheet.withheld.of_row(number, measure) for measure in (0, 1))
             amounts.append(Decimal() if is_withheld else line.hidden.amounts.get(currency, Decimal()))
-        says = f"{line.label}: {money(sum(amounts, Decimal()), currency)}"
-        points.append(Point(line.label, says, amounts))
+        withheld = WITHHELD if is_withheld else ""
+        says = (
+            f"{line.label}: {money(sum(amounts, Decimal()), currency)}{' + ' if withheld else ''}{withheld}"
+        )
+        points.append(Point(line.label, says, amounts, withheld))
     highest = money(Decimal(highest_of(points)), currency)
     return stacked(f"Revenue by {scope.asked.by}", layers, points, highest)

@@ -10,6 +10,7 @@ from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
 from contacts.models import TicketSystem
+from contacts.shares import share_text
 from contacts.templatetags.kore import money, system_badge
 
 NOTHING = "–"
@@ -69,6 +70,8 @@ class Figure:
             return "; ".join(system.code for system in self.value or ())
         if self.withheld:
             return f"{0 if self.value is None else self.value} + {self.withheld}"
+        if column.kind is Kind.SHARE and isinstance(self.value, float):
+            return share_text(self.value).removesuffix(" %")
         return "" if self.value is None else self.value
 
     def order(self, column: Column) -> Any:
@@ -143,11 +146,6 @@ class Table:
             yield [label, *(figure.cell(column) for figure, column in cells)]
 
 
-def share(part: int, whole: int) -> int | None:
-    """In percent; None of nothing."""
-    return round(part / whole * 100) if whole else None
-
-
 def _count(value: int, _column: Column) -> str:
     return f"{value:,}"
 
@@ -156,8 +154,8 @@ def _money(value: Decimal, column: Column) -> str:
     return money(value, column.currency)
 
 
-def _share(value: int, _column: Column) -> str:
-    return f"{value} %"
+def _share(value: float, _column: Column) -> str:
+    return share_text(value)
 
 
 def _text(value: str, _column: Column) -> str:

@@ -305,6 +305,7 @@ def test_a_withheld_month_takes_another_with_it_and_is_not_drawn(ours, theirs):
         "Total": 71,
     }
     assert [sum(piece.height > 0 for piece in stack.pieces) for stack in built.chart.stacks] == [1, 1, 2]
+    assert [stack.withheld for stack in built.chart.stacks] == ["…", "…", ""]
 
 
 @pytest.mark.req("R-MDB-22")
