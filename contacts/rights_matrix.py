@@ -77,6 +77,7 @@ class Row:
     why_locked: str = ""
     why_not_viewed: str = ""
     user: User | None = None
+    username: str = ""  # beside a full name, which two people may share
 
     @property
     def holds_everything(self) -> bool:
@@ -263,7 +264,8 @@ def _person_row(
     return Row(
         key=f"u{user.pk}",
         name=user.get_full_name() or user.get_username(),
-        note=" · ".join(filter(None, [user.get_username() if user.get_full_name() else "", roles])),
+        note=roles,
+        username=user.get_username() if user.get_full_name() else "",
         boxes=boxes,
         why_locked=f"{reason} {ask}" if user.pk == by.pk else reason,
         why_not_viewed=why_not_view_as_one_of(user, permissions=permissions, systems=effective, by=by),

@@ -46,7 +46,9 @@ class RightsAudit:
     def audit_view(self, request: HttpRequest) -> HttpResponse:
         """Who gave or took which right, newest first."""
         self.must_decide(request)
-        page = Paginator(_records(request), LINES_A_PAGE).get_page(request.GET.get("p"))
+        page = Paginator(_records(request).select_related("system"), LINES_A_PAGE).get_page(
+            request.GET.get("p")
+        )
         for record in page.object_list:
             record.right_word = _RIGHT_WORDS.get(record.right, "")
         codes = RightsRecord.objects.exclude(system_code="").order_by("system_code")

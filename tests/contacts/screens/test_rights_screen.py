@@ -298,6 +298,23 @@ def test_the_matrix_costs_the_same_queries_for_forty_people_and_twelve_systems(
     assert asked[0] == asked[1]
 
 
+def test_two_people_of_one_name_are_told_apart_by_their_user_names(as_manager):
+    for username in ("abert01", "abert02"):
+        UserFactory(username=username, first_name="Anna", last_name="Bert", role=SALES_REPS)
+    TicketSystemFactory()  # without one there is no matrix
+
+    text = as_manager.get(MATRIX).text
+
+    for username in ("abert01", "abert02"):
+        assert f'<span class="rm-user" title="{username}">{username}</span>' in text
+
+
+def test_the_audit_trail_shows_a_system_by_its_badge(as_manager, manager, okafor, mlb):
+    change_rights([RightChange(okafor, VIEW, mlb, give=True)], by=manager, now=NOW)
+
+    assert '<span class="k-badge-code">MLB</span>' in as_manager.get(f"{MATRIX}audit/").text
+
+
 def test_the_audit_trail_tells_each_change_with_author_and_time_and_is_searched(
     as_manager, manager, okafor, mlb, minors
 ):
