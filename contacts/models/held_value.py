@@ -20,13 +20,15 @@ class HeldValue(models.Model):
 
     The value itself stands on the ref. `source_value` is what its source said last, as history writes it:
     while the source repeats that, the hand edit holds; once it says what the person wrote, the row goes;
-    once it says something else, that is a conflict, open since `differs_since`. Written by
+    once it says something else, that is a conflict, open since `differs_since`, until it says again what it
+    is `held_against`: what it said when the person wrote, or chose the hand edit over it. Written by
     `contacts.services.corrections` and `arrivals` only.
     """
 
     system_ref = models.ForeignKey("contacts.SystemRef", on_delete=models.CASCADE, related_name="held_values")
     field = models.CharField(max_length=30)
     source_value = models.TextField(blank=True, default="")
+    held_against = models.TextField(blank=True, default="")
     by = models.ForeignKey("auth.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     at = models.DateTimeField()
     differs_since = models.DateTimeField(null=True, blank=True)

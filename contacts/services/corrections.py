@@ -49,20 +49,27 @@ class Correction:
 
 @transaction.atomic
 def correct(
-    ref: SystemRef, values: Mapping[str, Any], *, seen: Mapping[str, str] | None, by: User, now: datetime
+    ref: SystemRef,
+    values: Mapping[str, Any],
+    *,
+    seen: Mapping[str, str] | None,
+    by: User,
+    now: datetime,
+    stood_before: bool = False,
 ) -> Correction:
     """Let these detail fields of the ref be what a person says; the others stay.
 
     `seen`: by field what the person's page showed, as history writes it. A field that they left as they saw
     it is not touched; one that somebody else changed meanwhile raises Overtaken, nothing being written. None:
-    the values are meant whatever stands. Raises MayNotCorrect, CannotCorrect for a ref that is gone at its
+    the values are meant whatever stands. `stood_before`: they stood here once, be it as numbers that nobody
+    could dial. Raises MayNotCorrect, CannotCorrect for a ref that is gone at its
     source or a guard that objects, and Wrong by field. Doing it again changes nothing. Of two callers the
     second waits for the ref's row and meets what the first wrote.
     """
     stands = _locked(ref)
     _check_correctable(stands, by)
     meant = _meant(values, seen)
-    details = _read(stands, values, meant, now=now)
+    details = read_typed(values, meant, now=now) if stood_before else _read(stands, values, meant, now=now)
     changed = _changed(stands, details, seen)
     if changed:
         _ask_guards(stands, changed)
@@ -92,8 +99,9 @@ def follow_source(
     """Let fields be what the source made of what a person wrote, which it has been told.
 
     As `return_to_source`, but the hand edits hold on: a pull that began before may still bring the old
-    values. Conflicts in which the source says now what stands are over. A field that was changed since by
-    anybody but its source is left.
+    values. What it says is what it said last from now on, for hand edits that came since too. Conflicts in
+    which the source says now what stands are over. A field that was changed since by anybody but its source
+    is left.
     """
     stands = _locked(ref)
     held = set(stands.held_values.values_list("field", flat=True))
@@ -102,6 +110,9 @@ def follow_source(
     ]
     agreed = [name for name in theirs if name in standing or as_text(getattr(stands, name)) == theirs[name]]
     stands.held_values.conflicts().filter(field__in=agreed).update(differs_since=None)
+    for held in stands.held_values.filter(field__in=theirs, differs_since=None):
+        held.source_value = theirs[held.field]
+        held.save(update_fields=["source_value"])
     return _as_source_says(stands, theirs, standing, now=now)
 
 
@@ -119,8 +130,9 @@ def hold_against(ref: SystemRef, said: Mapping[str, str | None], *, now: datetim
         if theirs is None or theirs == as_text(getattr(stands, held.field)) or not (theirs or blanks_count):
             held.delete()
         else:
-            held.source_value, held.differs_since = theirs, now
-            held.save(update_fields=["source_value", "differs_since"])
+            ours = as_text(getattr(stands, held.field))  # which it has been told: nothing older ends this
+            held.source_value, held.held_against, held.differs_since = theirs, ours, now
+            held.save(update_fields=["source_value", "held_against", "differs_since"])
 
 
 @transaction.atomic
@@ -141,7 +153,9 @@ def settle(
     if seen is not None and seen != known.source_value:
         raise Overtaken({known.field: known.source_value})
     if not take_source:
-        HeldValue.objects.filter(pk=known.pk).update(differs_since=None, by=by, at=now)
+        HeldValue.objects.filter(pk=known.pk).update(
+            differs_since=None, held_against=known.source_value, by=by, at=now
+        )
         return Correction(stands, {}, {})
     details = read_typed({known.field: known.source_value}, [known.field], now=now)
     known.delete()
@@ -237,12 +251,12 @@ def _hold(stands: SystemRef, changed: Mapping[str, Any], *, by: User, now: datet
     }
     HeldValue.objects.bulk_create(
         [
-            HeldValue(system_ref=stands, field=name, source_value=source_value, by=by, at=now)
-            for name, source_value in against.items()
+            HeldValue(system_ref=stands, field=name, source_value=text, held_against=text, by=by, at=now)
+            for name, text in against.items()
         ],
         update_conflicts=True,
         unique_fields=["system_ref", "field"],
-        update_fields=["source_value", "by", "at", "differs_since"],
+        update_fields=["source_value", "held_against", "by", "at", "differs_since"],
     )
 
 

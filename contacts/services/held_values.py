@@ -17,7 +17,17 @@ class Held(NamedTuple):
     id: int
     field: str
     source_value: str
+    held_against: str
     differs_since: datetime | None
+
+    def is_news(self, said: str) -> bool:
+        """Whether its source says something else: what it said before it was told may still be on its way."""
+        known = (self.source_value,) if self.differs_since else (self.source_value, self.held_against)
+        return said not in known
+
+    def differs_after(self, said: str, now: datetime) -> datetime | None:
+        """Since when it is a conflict, once its source says this; None where that is back at the start."""
+        return None if said == self.held_against else self.differs_since or now
 
 
 @dataclass
@@ -31,7 +41,9 @@ class HandEdits:
     @property
     def conflicts(self) -> int:
         """How many conflicts are new."""
-        return sum(held.differs_since is None for held in self.news)
+        return sum(
+            held.differs_since is None and said != held.held_against for held, said in self.news.items()
+        )
 
     def hold(
         self,
@@ -56,15 +68,18 @@ class HandEdits:
                 self.agreed.append(held.id)
                 continue
             after[place] = state[place]
-            if (said := as_text(row[place])) != held.source_value:
+            if held.is_news(said := as_text(row[place])):
                 self.news[held] = said
         return tuple(after)
 
     def write(self, *, now: datetime) -> None:
-        """What the source agrees with holds no more; what it says anew opens a conflict, or stands in one."""
+        """What the source agrees with holds no more; what it says anew opens a conflict, or stands in one.
+
+        A conflict is over where the source says again what the hand edit is held against.
+        """
         if self.agreed:
             HeldValue.objects.filter(AnyOf("id", self.agreed)).delete()
-        news = [(said, held.differs_since or now, held.id) for held, said in self.news.items()]
+        news = [(said, held.differs_after(said, now), held.id) for held, said in self.news.items()]
         update_rows(HeldValue, ("source_value", "differs_since"), news)
 
 
@@ -73,6 +88,8 @@ def hand_edits_of(ref_ids: Collection[int]) -> HandEdits:
     found: dict[int, list[Held]] = {}
     if ref_ids:
         rows = HeldValue.objects.filter(AnyOf("system_ref", ref_ids)).order_by("pk")
-        for row in rows.values_list("system_ref", "id", "field", "source_value", "differs_since"):
+        for row in rows.values_list(
+            "system_ref", "id", "field", "source_value", "held_against", "differs_since"
+        ):
             found.setdefault(row[0], []).append(Held(*row[1:]))
     return HandEdits(found)

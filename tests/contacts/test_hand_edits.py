@@ -77,6 +77,27 @@ def test_a_new_value_of_the_source_opens_a_conflict_once_and_the_correction_goes
     assert held() == [("last_name", "Marlowe", LATER)]
 
 
+def test_a_conflict_is_over_once_the_source_says_again_what_it_said_at_the_correction():
+    ref = edited(last_name=("Marlwo", "Marlow"))
+
+    came = [pull(ref, last_name=said) for said in ("Marlowe", "Marlwo", "Marlwo", "Marlowe")]
+
+    assert came == [("unchanged", 1), ("unchanged", 0), ("unchanged", 0), ("unchanged", 1)]
+    pull(ref, last_name="Marlwo")
+    assert (value(ref, "last_name"), held()) == ("Marlow", [("last_name", "Marlwo", None)])
+
+
+def test_a_conflict_that_was_decided_for_the_person_begins_anew_with_what_was_refused():
+    ref = edited(last_name=("Marlwo", "Marlow"))
+    pull(ref, last_name="Marlowe")
+    settle(HeldValue.objects.get(), take_source=False, by=HeldValue.objects.get().by, now=LATER)
+
+    came = [pull(ref, last_name=said) for said in ("Marlwo", "Marlowe")]
+
+    assert came == [("unchanged", 1), ("unchanged", 0)]
+    assert held() == [("last_name", "Marlowe", None)]
+
+
 def test_a_source_that_says_what_the_person_wrote_has_agreed_and_is_followed_again():
     ref = edited(last_name=("Marlwo", "Marlow"))
 
@@ -213,6 +234,7 @@ class Expected:
 
     stands: str = "a"
     source: str | None = None  # of a value that holds
+    against: str | None = None
     differs: bool = False
     known_at: int | None = None
 
@@ -227,21 +249,22 @@ class Expected:
         elif said == self.stands:
             self.source, self.differs = None, False
         elif said != self.source:
-            self.source, self.differs = said, True
+            self.differs = not (self.differs and said == self.against)
+            self.source = said
 
     def edit(self, wrote: str) -> None:
         if wrote == self.stands:
             return
         if self.source in (None, wrote):
             self.source = self.stands
-        self.stands, self.differs = wrote, False
+        self.stands, self.differs, self.against = wrote, False, self.source
 
     def settle(self, takes: bool) -> None:
         if not self.differs:
             return
         if takes:
             self.stands, self.source = self.source or "", None
-        self.differs = False
+        self.differs, self.against = False, self.source
 
 
 _VALUES = st.sampled_from(["a", "b", "c", ""])

@@ -226,6 +226,17 @@ def test_a_change_is_reverted_in_one_go_and_filed_for_the_source():
     assert filed() == [("to_do", {"phone": "0113 496 0999"}, {"phone": "0113 496 0001"})]
 
 
+def test_a_number_that_nobody_could_dial_stands_again_when_its_change_is_reverted():
+    ref = account(phone="12")
+    by = rep(ref)
+    submit(ref, {"phone": "0113 496 0001"}, seen=None, by=by, now=NOW)
+
+    revert(FieldChange.objects.get(field="phone"), by=by, now=LATER)
+
+    ref.refresh_from_db()
+    assert ref.phone == "12"
+
+
 @pytest.mark.req("R-MDB-28")
 @pytest.mark.parametrize("field", ["", AT_SOURCE, "phone", "city"])
 def test_without_the_right_to_change_nobody_is_told_what_a_revert_would_come_to(field):

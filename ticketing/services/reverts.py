@@ -21,7 +21,8 @@ class CannotRevert(CannotCorrect):
 def revert(change: FieldChange, *, by: User, now: datetime) -> Submitted:
     """Submit what stood in the change's field before it, whoever changed it, and whatever stands now.
 
-    It holds as every hand edit does: the source's coming with the reverted value again changes nothing.
+    What stood here is taken, be it a number that nobody could dial. It holds as every hand edit does: the
+    source's coming with the reverted value again changes nothing.
     Raises MayNotCorrect without the right to change the account, whatever the change is; CannotRevert for
     what is no change of a value, or where that stands already; and what `submit` raises. Of two people who
     revert one change at once the second is told.
@@ -34,7 +35,7 @@ def revert(change: FieldChange, *, by: User, now: datetime) -> Submitted:
     ref = SystemRef.objects.select_for_update(no_key=True, of=("self",)).get(pk=change.system_ref_id)
     if as_text(getattr(ref, change.field)) == change.before:
         raise CannotRevert(f"This is what the {name_of(change.field)} is already.")
-    return submit(ref, {change.field: change.before}, seen=None, by=by, now=now)
+    return submit(ref, {change.field: change.before}, seen=None, by=by, now=now, stood_before=True)
 
 
 def why_not_revertible(change: FieldChange) -> str:

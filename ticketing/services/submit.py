@@ -44,13 +44,14 @@ def submit(
     by: User,
     now: datetime,
     follows: WriteBack | None = None,
+    stood_before: bool = False,
 ) -> Submitted:
     """Change an account as `contacts.services.corrections.correct` does, and file it for its source.
 
     `follows`: the refused write-back that this one corrects. Raises what `correct` raises, nothing being
     written then. Safe under two callers: the ref's row is held until all of it is committed.
     """
-    correction = correct(ref, values, seen=seen, by=by, now=now)
+    correction = correct(ref, values, seen=seen, by=by, now=now, stood_before=stood_before)
     return Submitted(correction, file_write_backs(correction, by=by, now=now, follows=follows))
 
 
