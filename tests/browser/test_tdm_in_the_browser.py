@@ -138,7 +138,9 @@ def test_when_the_right_is_taken_away_the_open_pages_submit_is_refused(browser, 
 
     submit(browser)
 
-    assert "403" in words(browser)
+    assert "Nothing was changed. What you typed stands below" in words(browser)
+    assert "You may see but not change accounts of MLB. Ask: J. Diaz." in words(browser)
+    assert field(browser, "email").get_attribute("value") == "forged@example.org"
     assert [complaint for complaint in browser.complaints() if "403" not in complaint] == []
     assert accounts(ann)[0].email == "ann@example.org"
     assert WriteBack.objects.count() == 0
@@ -202,6 +204,7 @@ def test_a_wrong_value_is_told_at_its_field_and_what_was_typed_stays(browser, re
     submit(browser)
 
     assert wait(browser, "#tdm-phone-error").text.startswith("Nobody could dial this from GB")
+    assert browser.driver.switch_to.active_element.get_attribute("name") == "phone"
     assert field(browser, "city").get_attribute("value") == "Leeds"
     assert accounts(ann)[0].city == ""
 
@@ -243,7 +246,7 @@ def test_no_page_of_the_tdm_is_wider_than_its_window(browser, rep, ann, width):
     correct(account, {"email": f"{'long' * 40}@example.org"}, seen=None, by=rep, now=NOW)
     HeldValue.objects.update(source_value=f"{'theirs' * 30}@example.org", differs_since=NOW)
     WriteBack.objects.create(
-        system_ref=account, values={"email": "neu@example.org"}, before={"email": ""}, by=rep, at=NOW,
+        system_ref=account, values={"email": f"{'neu' * 60}@x.example"}, before={"email": ""}, by=rep, at=NOW,
         state=WriteBack.State.REFUSED, reason="The source takes no such address.", settled_at=NOW,
     )  # fmt: skip
     browser.sign_in(rep)
@@ -262,4 +265,43 @@ def test_no_page_of_the_tdm_is_wider_than_its_window(browser, rep, ann, width):
         wait(browser, "#content")
         wider = browser.driver.execute_script("return document.documentElement.scrollWidth - innerWidth")
         assert wider <= 0, path
+        if "history" in path or "s/" in path:
+            over = "const t = document.querySelector('.k-scroll'); return t.scrollWidth - t.clientWidth"
+            assert browser.driver.execute_script(over) <= 0, path
         assert bool(browser.driver.find_elements(By.ID, "nav-sidebar")) == (width == 1440)
+
+
+def test_slash_searches_where_a_search_can_be_seen_and_else_goes_to_find_a_fan(browser, rep, ann):
+    browser.sign_in(rep)
+    browser.open(f"/tdm/{ann.pk}/")
+    wait(browser, ".k-name")
+
+    wait(browser, "body").send_keys("gn")
+    assert f"/tdm/{ann.pk}/" in browser.driver.current_url
+    wait(browser, "body").send_keys("/")
+
+    browser.waits_for(lambda d: d.current_url.endswith("/tdm/"))
+
+
+def test_what_the_clipboard_refuses_is_selected_to_be_copied_by_hand(browser, rep, ann):
+    browser.sign_in(rep)
+    browser.open(f"/tdm/{ann.pk}/")
+    copy = wait(browser, "[data-copy]")
+    browser.driver.execute_cdp_cmd(
+        "Browser.setPermission",
+        {"permission": {"name": "clipboard-write"}, "setting": "denied"},
+    )
+
+    copy.click()
+
+    assert wait(browser, "[data-selected]").text == "selected: copy it with Ctrl+C"
+    assert browser.driver.execute_script("return String(getSelection())") == str(ann.pk)
+
+
+def test_a_framed_page_is_named_and_leads_to_the_queues(browser, rep, ann):
+    browser.sign_in(rep)
+    browser.open(f"/tdm/{ann.pk}/?framed=1")
+
+    assert wait(browser, "h1").get_attribute("textContent") == str(ann.pk)
+    ways = browser.driver.find_elements(By.CSS_SELECTOR, ".tdm-frame-nav a")
+    assert [way.text for way in ways] == ["Find a fan", "Conflicts", "Write-backs"]

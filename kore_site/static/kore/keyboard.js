@@ -4,6 +4,8 @@
 (() => {
   "use strict";
   const places = { c: ["Contacts", "/admin/contacts/contact/"], t: ["TDM: find a fan", "/tdm/"], o: ["Overview", "/admin/"], n: ["Nights", "/admin/sync/nightrun/"] };
+  // A place that the sidebar does not offer would refuse, or could not stand in a CRM's frame.
+  const offered = () => Object.fromEntries(Object.entries(places).filter(([, [, address]]) => address === "/tdm/" || document.querySelector(`#nav-sidebar a[href="${address}"]`)));
   const typing = (element) => element.closest("input, textarea, select, [contenteditable]") !== null;
   const rows = () => [...document.querySelectorAll("table[data-rows] tbody tr, #result_list tbody tr")].filter((row) => row.querySelector("a"));
   let here = -1;
@@ -27,7 +29,7 @@
       dialog.id = "k-help";
       dialog.setAttribute("aria-label", "Keyboard");
       const keys = [["/", "search"], ["↑ ↓", "move in a list"], ["Enter", "open"]];
-      for (const [key, [name]] of Object.entries(places)) keys.push([`g ${key}`, name.toLowerCase()]);
+      for (const [key, [name]] of Object.entries(offered())) keys.push([`g ${key}`, name.toLowerCase()]);
       keys.push(["?", "this help"], ["Esc", "leave the search, close"]);
       const list = document.createElement("dl");
       for (const [key, what] of keys) {
@@ -59,28 +61,54 @@
     }
     if (event.key === "Escape" && inSearch) event.target.blur();
     if (typing(event.target)) return;
-    if (event.timeStamp - leader < 2000 && places[event.key]) {
-      window.location.assign(places[event.key][1]);
+    const place = event.timeStamp - leader < 2000 && offered()[event.key];
+    if (place) {
+      window.location.assign(place[1]);
     } else if (event.key === "g") {
       leader = event.timeStamp;
     } else if (event.key === "/") {
-      const box = document.querySelector("input[type=search], #searchbar");
+      const boxes = [...document.querySelectorAll("input[type=search], #searchbar")];
+      const box = boxes.find((one) => one.checkVisibility());
+      event.preventDefault();
       if (box) {
-        event.preventDefault();
         box.focus();
         box.select();
+      } else {
+        window.location.assign(places.t[1]);
       }
     } else if (event.key === "?") {
       help();
     }
   };
 
+  const selectInstead = (copy) => {
+    const text = [...copy.childNodes].find((node) => node.nodeType === Node.TEXT_NODE && node.data.includes(copy.dataset.copy));
+    if (!text) return;
+    const range = document.createRange();
+    const start = text.data.indexOf(copy.dataset.copy);
+    range.setStart(text, start);
+    range.setEnd(text, start + copy.dataset.copy.length);
+    window.getSelection().removeAllRanges();
+    window.getSelection().addRange(range);
+    if (copy.parentNode.querySelector(":scope > [data-selected]")) return;
+    const note = document.createElement("span");
+    note.className = "k-note";
+    note.dataset.selected = "";
+    note.setAttribute("role", "status");
+    note.textContent = "selected: copy it with Ctrl+C";
+    copy.after(note);
+  };
+
   const click = async (event) => {
     const copy = event.target.closest("[data-copy]");
     if (!copy) return;
-    await navigator.clipboard.writeText(copy.dataset.copy);
-    copy.dataset.copied = "";
-    window.setTimeout(() => delete copy.dataset.copied, 1500);
+    try {
+      await navigator.clipboard.writeText(copy.dataset.copy);
+      copy.dataset.copied = "";
+      window.setTimeout(() => delete copy.dataset.copied, 1500);
+    } catch {
+      selectInstead(copy); // a frame may be kept from the clipboard
+    }
   };
 
   const pictures = {

@@ -22,6 +22,7 @@
 
   document.addEventListener("DOMContentLoaded", () => {
     mark();
+    form()?.querySelector("[aria-invalid=true]")?.focus(); // what cannot be taken is mended first
     const box = document.querySelector(".tdm-find input[type=search]");
     if (box?.value) box.select(); // the next search is typed over the last one
   });
