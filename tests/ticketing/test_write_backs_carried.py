@@ -380,7 +380,7 @@ def test_a_write_that_does_not_move_the_sources_clock_is_confirmed_by_looking(bo
 def test_what_somebody_takes_back_at_the_source_before_a_pull_is_a_conflict(box, connection, rep):
     submitted(rep, city="York")
     sweep(clock=timezone.now)
-    box.customer("C1", city="Leeds")
+    box.customer("C1", city="Leeds", last_name="Marlowe")
     sweep(clock=timezone.now)
     assert held() == [("city", "York", False)]
 

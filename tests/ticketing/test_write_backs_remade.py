@@ -190,7 +190,7 @@ def test_what_was_written_opens_no_conflict_with_the_change_after_it(box, connec
 def test_a_pull_that_brings_what_was_before_the_write_opens_no_conflict(box, connection, rep):
     submitted(rep, city="York")
     carried(connection)
-    box.customer("C1", city="Leeds")
+    box.customer("C1", city="Leeds", last_name="Marlowe")
 
     pulled(connection)
 
