@@ -10,6 +10,8 @@ from urllib.parse import quote, quote_plus
 
 import openpyxl
 
+from .totals import without_totals
+
 _TOKENS = re.compile(
     r'(name="csrfmiddlewaretoken" value|csrf[-_]?token["\']?\s*[:=])\s*=?\s*"?[\w-]{32,}"?', re.I
 )
@@ -17,7 +19,7 @@ _TOKENS = re.compile(
 _MADE = re.compile(r'<time datetime="[^"]*\.\d+\+00:00"[^>]*>[^<]*</time>|in [\d.]+ seconds')
 _TOKEN = re.compile(r"\b[A-Za-z0-9]{64}\b")
 _FORGOTTEN = ("Set-Cookie", "Content-Length", "Expires", "Date")
-_DRAWN = re.compile(r"<svg.*?</svg>", re.S)
+_NEW = re.compile(r"\b\d{6,}\b|\b\d{1,2} [A-Z][a-z]{2}(?: \d{4})?, \d\d:\d\d")
 _FIGURES = re.compile(r"-?[£$€]?\d[\d,.]*(?: ?%)?")
 
 
@@ -36,8 +38,22 @@ class Answer:
         return "\n".join([*self.led_to, *(f"{name}: {value}" for name, value in self.headers), self.text])
 
     def without_figures(self) -> "Answer":
-        """With every number and the drawing of them taken out."""
-        return Answer(self.status, self.led_to, self.headers, _FIGURES.sub("N", _DRAWN.sub("", self.text)))
+        """With every number taken out."""
+        return Answer(self.status, self.led_to, self.headers, _FIGURES.sub("N", self.text))
+
+    def without_the_new(self) -> "Answer":
+        """Without ids and minutes: what is made and taken back has others each time."""
+        headers = tuple((name, _NEW.sub("NEW", value)) for name, value in self.headers)
+        return Answer(
+            self.status,
+            tuple(_NEW.sub("NEW", step) for step in self.led_to),
+            headers,
+            _NEW.sub("NEW", self.text),
+        )
+
+    def without_totals(self) -> "Answer":
+        """A report without the figures over all systems."""
+        return Answer(self.status, self.led_to, self.headers, without_totals(self.text))
 
     def without(self, typed: frozenset[str]) -> "Answer":
         """With these spellings taken out: what somebody typed may be said back to them."""

@@ -32,10 +32,11 @@ from contacts.models import (
 from contacts.models.person_details import DETAIL_FIELDS
 from sync.models import NightRun
 from ticketing.models import SourceConnection, WriteBack
+from ticketing.tdm.finding import FILTERS
 
 from .addresses import Address
 from .rows import of_a_unit
-from .units import OUR_REF, OUR_UNIT, Side
+from .units import OUR_GONE_REF, OUR_REF, OUR_UNIT, Side
 
 Sent = Callable[[Side], Mapping[str, Any]]
 
@@ -64,6 +65,16 @@ def _always(value: Any) -> Callable[[Side], Any]:
 
 def _file(side: Side) -> SimpleUploadedFile:
     return SimpleUploadedFile("refs.csv", f"system_ref,email\n{side.ref},{side.email}\n".encode())
+
+
+# What each filter of the wizard is asked with; the sums are those of one purchase here, and of two.
+FILTERED: Mapping[str, Sent] = {
+    "system": lambda side: {"system": side.code},
+    "season": lambda side: {"season": "2026"},
+    "least": lambda side: {"least": "91828"},
+    "most": lambda side: {"most": "91827"},
+    "owner": lambda side: {"owner": side.id(User)},
+}
 
 
 CONTACT = Recipe(fills={"group_id": of(Contact)})
@@ -132,6 +143,8 @@ RECIPES: Mapping[str, Recipe] = {
         sends=(
             lambda side: {"ref": side.id(SystemRef)},
             lambda side: {"ref": side.id(SystemRef), "leave": "1"},
+            lambda side: {"ref": OUR_GONE_REF},
+            lambda side: {"ref": OUR_REF},
         ),
     ),
     "crm_fields": Recipe(
@@ -146,8 +159,8 @@ RECIPES: Mapping[str, Recipe] = {
             lambda side: {"q": side.email},
             lambda side: {"q": side.ref, "system": side.code},
             lambda side: {"q": side.name, "owner": side.id(User)},
-            lambda side: {"owner": side.id(User)},
-            lambda side: {"system": side.code, "season": "2026", "spend": "1", "spent": "90000"},
+            lambda side: {"q": side.near_name},
+            *(FILTERED[name] for name in FILTERS),
         )
     ),
     "tdm:conflicts": Recipe(
@@ -182,6 +195,7 @@ RECIPES: Mapping[str, Recipe] = {
         sends=(
             lambda side: {"account": side.id(SystemRef)},
             lambda side: {"account": side.id(SystemRef), "leave": "1"},
+            lambda side: {"account": OUR_GONE_REF},
         ),
     ),
     "tdm:revert": Recipe(

@@ -1,5 +1,6 @@
 """Two isolated units: ours, whose people look, and theirs, of which nobody of ours may see anything."""
 
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,7 +35,9 @@ from .rows import BY_HAND, NAMED, VALUE, Unit, numbers, of_a_unit, permission_of
 
 OURS, THEIRS, ABSENT = 770001, 880001, 890001
 # Known before they are made, to be sent beside what is theirs.
-OUR_UNIT, OUR_REF = 760001, 760002
+OUR_UNIT, OUR_REF, OUR_GONE_REF = 760001, 760002, 760003
+# Of letters alone, as a name that is nearly meant; the last of them is of who is known last.
+NAMES_OF_PEOPLE = ("ann", "ben", "cay", "don")
 NOTHING = 899999  # an id that nothing has
 
 
@@ -48,6 +51,7 @@ class Side:
     email: str
     ref: str
     name: str
+    near_name: str  # of letters, and one of them another than in the last name
     hook: str
     text: str
 
@@ -58,7 +62,17 @@ class Side:
     def typed(self) -> list[str]:
         """All that is said back to whoever sends it."""
         ids = [str(pk) for pk in self.ids.values() if pk >= OUR_UNIT] + [str(NOTHING)]
-        return [self.code, self.unit, self.email, self.ref, self.name, self.hook, self.text, *ids]
+        return [
+            self.code,
+            self.unit,
+            self.email,
+            self.ref,
+            self.name,
+            self.near_name,
+            self.hook,
+            self.text,
+            *ids,
+        ]
 
 
 @dataclass
@@ -98,6 +112,7 @@ class Units:
         self._begin(self.ours, code="OURS")
         self.shared = self._contact(self.ours)
         self._person(self.ours, self.shared, leads=True)
+        self._more_accounts()
         self.our_contact = self._contact(self.ours)
         self._person(self.ours, self.our_contact, leads=True, is_last=True)
         self._hand_systems()
@@ -135,6 +150,7 @@ class Units:
             f"{mark}@example.org",
             f"{mark}-1",
             f"{mark}name",
+            f"{mark}ayn",
             f"{mark}hook",
             mark,
         )
@@ -163,6 +179,8 @@ class Units:
         unit.keep(contact)
         others = unit.made.get(SystemRef, [])
         known = {"pk": OUR_REF} if unit is self.ours and not others else {}
+        name = f"{unit.value}{NAMES_OF_PEOPLE[len(others)]}"
+        known |= {"first_name": f"{unit.value}first", "last_name": name}
         ref = unit.make(SystemRef, system_ref=f"{unit.value}-{len(others) + 1}", **known)
         unit.make(Placement, contact=contact, is_primary=leads)
         renewed = {SystemRef, Contact}
@@ -177,6 +195,16 @@ class Units:
             if (model in (Link, GroupDecision) and not others) or _lacks(unit, model):
                 continue
             unit.make(model, **self._given(unit, model, ref, contact))
+
+    def _more_accounts(self) -> None:
+        """Of the person of both: one that is gone and the first by its number, and another that stands."""
+        leader = self.ours.last(SystemRef)
+        for known, number in ((OUR_GONE_REF, 0), (next(self.ours.numbers), 9)):
+            ref = copy(leader)
+            ref.pk, ref.system_ref = known, f"{self.ours.value}-{number}"
+            ref.save(force_insert=True)
+            Placement.objects.create(contact=self.shared, system_ref=ref, since=NOW)
+        GoneRef.objects.create(system_ref_id=OUR_GONE_REF, reason=GoneRef.Reason.MISSING, noticed_at=NOW)
 
     def _given(
         self, unit: Unit, model: type[models.Model], ref: SystemRef, contact: Contact
@@ -233,7 +261,7 @@ class Units:
         ref = unit.last(SystemRef)
         system = unit.last(TicketSystem)
         hook = unit.last(SourceConnection).hook_key
-        names = (ref.email, ref.system_ref, ref.first_name)
+        names = (ref.email, ref.system_ref, ref.first_name, f"{ref.last_name[:-1]}q")
         # The beginning of every value: it finds them, and said back it is no mark.
         return Side(ids, system.code, system.business_unit.code, *names, hook, unit.value[:-1])
 

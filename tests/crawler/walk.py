@@ -27,12 +27,19 @@ class Walker:
     """One person at every address; `wrong` says where something showed or broke.
 
     `may_read`: beginnings of addresses where names of theirs are meant to show. `like`: somebody who has
-    walked before; of pages that they could open only the plain ones are asked for again.
+    walked before; of pages that they could open only the plain ones are asked for again. `only`: names of
+    the addresses to walk.
     """
 
     def __init__(
-        self, user: Any, *, may_read: Mapping[str, str] | None = None, like: "Walker | None" = None
+        self,
+        user: Any,
+        *,
+        may_read: Mapping[str, str] | None = None,
+        like: "Walker | None" = None,
+        only: Sequence[str] = (),
     ) -> None:
+        self.only = tuple(only)
         self.user = user
         self.may_read = tuple(may_read or ())
         self.like = like
@@ -54,19 +61,22 @@ class Walker:
         found = self._pages(ours)
         links = {link for asked, page in found.items() if "?" not in asked for link in _offers(asked, page)}
         found |= {link: self._get(link) for link in sorted(links - set(found)) if self._is_new(link)}
-        return found
+        return found | self._sent(ours)
 
-    def what_is_sent(self, ours: Side) -> list[str]:
-        """Send every form with what is ours, nothing of which stays; what went wrong."""
-        self._begin()
+    def _sent(self, ours: Side) -> dict[str, Answer]:
+        """Every form and every file with what is ours; nothing of it stays."""
+        found = {}
         for address, recipe in self._thorough():
-            for send in (_nothing, *recipe.sends) if address.key not in self.refused else ():
-                self._post(_path(address, recipe, ours), send(ours))
-        return self.wrong
+            path = _path(address, recipe, ours)
+            for number, send in (
+                enumerate((_nothing, *recipe.sends)) if address.key not in self.refused else ()
+            ):
+                found[f"POST {path} {number}"] = self._post(path, send(ours)).without_the_new()
+        return found
 
     def _pages(self, ours: Side) -> dict[str, Answer]:
         found = {}
-        for address, recipe in _known():
+        for address, recipe in self._known():
             path = _path(address, recipe, ours)
             found[path] = plain = self._get(path)
             if plain.status == 403:
@@ -82,11 +92,14 @@ class Walker:
 
     def _thorough(self) -> Iterator[tuple[Address, Recipe]]:
         done = self.like.opened if self.like else set()
-        return ((address, recipe) for address, recipe in _known() if address.key not in done)
+        return ((address, recipe) for address, recipe in self._known() if address.key not in done)
+
+    def _known(self) -> Iterator[tuple[Address, Recipe]]:
+        return (known for known in _known() if not self.only or known[0].key in self.only)
 
     def _is_new(self, link: str) -> bool:
         """Whether the link is to be followed: not out of the product, and not where a like one has been."""
-        return "logout" not in link and (self.like is None or link not in self.like.seen)
+        return not self.only and "logout" not in link and (self.like is None or link not in self.like.seen)
 
     # What is theirs
 
@@ -165,7 +178,7 @@ def differences(
 ) -> list[str]:
     """Where a page is another one, or is there at all, since their records are.
 
-    Of the addresses `totals_at` the figures may differ, and nothing else may.
+    Of the addresses `totals_at` the totals may differ, and nothing else may.
     """
     told = []
     for asked in sorted({*before, *after}):
@@ -175,8 +188,8 @@ def differences(
             told.append(f"{asked}: is led to {'before' if asked in before else 'since'} only")
             continue
         one, other = before[asked], after[asked]
-        if any(asked.startswith(part) for part in totals_at):
-            one, other = one.without_figures(), other.without_figures()
+        if asked.removeprefix("POST ").startswith(tuple(totals_at)):
+            one, other = one.without_totals(), other.without_totals()
         if one != other:
             told.append(f"{asked}: {_first_difference(one, other)}")
     return told
