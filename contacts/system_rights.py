@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from django.contrib.auth.models import AnonymousUser, Group, Permission, User
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, Q
 
 from contacts.models import SystemRef, TicketSystem
 from contacts.permissions import SystemRight, grants_of, holds
@@ -61,7 +61,7 @@ def right_holders(system: TicketSystem) -> list[Holder]:
 def why_unchangeable(user: User, ref: SystemRef) -> str:
     """Why this user cannot change this account, and who can help it, as sentences; blank where they can.
 
-    Two queries where the right is missing, else none.
+    One query where the right is missing, else none.
     """
     if ref.why_unchangeable:
         return ref.why_unchangeable
@@ -98,9 +98,9 @@ def _grantors(user: User | AnonymousUser, for_group: Group | None) -> list[User]
     others = User.objects.filter(is_active=True).exclude(pk=user.pk)
     own = User.user_permissions.through.objects.filter(permission__in=deciding, user=OuterRef("pk"))
     by_group = User.groups.through.objects.filter(group__permissions__in=deciding, user=OuterRef("pk"))
-    managers = others.filter(Exists(own) | Exists(by_group), is_superuser=False)
+    managers = Q(Exists(own) | Exists(by_group), is_superuser=False)
     if for_group is not None:
-        managers = managers.exclude(groups=for_group)
-    return list(managers.order_by("last_name", "username")[:NAMED]) or list(
-        others.filter(is_superuser=True).order_by("last_name", "username")[:NAMED]
-    )
+        managers &= ~Q(groups=for_group)
+    found = others.filter(managers | Q(is_superuser=True)).order_by("is_superuser", "last_name", "username")
+    named = list(found[:NAMED])
+    return [person for person in named if person.is_superuser == named[0].is_superuser]

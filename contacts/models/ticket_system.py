@@ -42,8 +42,9 @@ class TicketSystem(models.Model):
         "isolated",
         default=False,
         help_text=(
-            "Kept apart by contract. Locks the CRM fields of every contact, unless the organisation lifts that, "
-            "and lets reports tell its figures in totals only. Who sees its records is a matter of rights alone."
+            "Kept apart by contract. Locks the CRM fields of every contact, unless the organisation lifts "
+            "that, and lets reports tell its figures in totals only. Who sees its records is a matter of "
+            "rights alone."
         ),
     )
     is_matched_across = models.BooleanField(

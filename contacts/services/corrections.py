@@ -110,9 +110,9 @@ def follow_source(
     ]
     agreed = [name for name in theirs if name in standing or as_text(getattr(stands, name)) == theirs[name]]
     stands.held_values.conflicts().filter(field__in=agreed).update(differs_since=None)
-    for held in stands.held_values.filter(field__in=theirs, differs_since=None):
-        held.source_value = theirs[held.field]
-        held.save(update_fields=["source_value"])
+    for value in stands.held_values.filter(field__in=theirs, differs_since=None):
+        value.source_value = theirs[value.field]
+        value.save(update_fields=["source_value"])
     return _as_source_says(stands, theirs, standing, now=now)
 
 
