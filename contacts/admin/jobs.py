@@ -353,6 +353,7 @@ class JobAdmin(PerSystemAdmin, _LibraryImport):
             "is_under_way": job.state in UNDER_WAY,
             "has_ended": job.state in ENDED,
             "counts": [(name, job.counts.get(name, 0)) for name in COUNTS],
+            "conflicts": job.counts.get("conflicts", 0),
             "seconds_left": seconds_left(job, now=timezone.now()),
             "progress_address": f"{reverse('admin:contacts_job_progress', args=[job.pk])}?state={job.state}",
         }

@@ -106,7 +106,8 @@ class ImportCommand(BaseCommand):
         total = outcome.total
         if as_json:
             more = {"ignored_columns": outcome.ignored, "message": outcome.message}
-            self.stdout.write(json.dumps({**total.counts, **more}))
+            conflicts = {"conflicts": total.conflicts} if total.conflicts else {}
+            self.stdout.write(json.dumps({**total.counts, **conflicts, **more}))
             return
         if outcome.ignored:
             self.stdout.write(f"Columns left out: {', '.join(outcome.ignored)}")
@@ -115,6 +116,10 @@ class ImportCommand(BaseCommand):
         elif not any(total.counts.values()):
             self.stdout.write("The file has a header and no rows.")
         self.stdout.write(", ".join(f"{count:,} {name}" for name, count in total.counts.items()))
+        if total.conflicts:
+            self.stdout.write(
+                f"{total.conflicts:,} at odds with hand edits, which stand until somebody chooses"
+            )
         for refusal in total.refusals:
             where = f", {refusal.column}" if refusal.column else ""
             self.stdout.write(f"  line {refusal.line}{where}: {reason_of(refusal)}")

@@ -92,6 +92,7 @@ COUNTS = ("created", "changed", "unchanged", "held", "rejected")
 
 _VALUES = (*DETAIL_FIELDS, "created_at", "updated_at")
 _UPDATED_AT = Arrival._fields.index("updated_at")
+_STREET, _SECOND_LINE = map(Arrival._fields.index, ("address1", "address2"))
 # The moment of the system's own last change orders the rows; it is not itself told as a change of the person.
 _TOLD = tuple((Arrival._fields.index(name), name) for name in _VALUES if name != "updated_at")
 _PLACES = {name: Arrival._fields.index(name) for name in DETAIL_FIELDS}
@@ -349,8 +350,13 @@ def _is_older(row: Arrival, state: tuple[Any, ...]) -> bool:
 
 
 def _filled_row(state: tuple[Any, ...], row: Arrival, blanking: frozenset[int]) -> tuple[Any, ...]:
-    """The row, its blanks filled from the state, but for those that overwrite."""
+    """The row, its blanks filled from the state, but for those that overwrite.
+
+    A street's second line belongs to its first: a new street leaves no flat of the old one over (BEYOND 3 c).
+    """
     filled = [old if new is None or new == "" else new for old, new in zip(state, row, strict=True)]
+    if row.address1 and state[_STREET] and row.address1 != state[_STREET]:
+        filled[_SECOND_LINE] = row.address2
     for place in blanking:
         filled[place] = row[place]
     return (state[0], *filled[1:])

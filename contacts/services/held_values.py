@@ -63,6 +63,7 @@ class HandEdits:
         for held in self.held[ref_id]:
             place = places[held.field]
             if row[place] in ("", None) and place not in blanking:
+                after[place] = state[place]  # a new street may have taken the second line along
                 continue
             if row[place] == state[place]:
                 self.agreed.append(held.id)

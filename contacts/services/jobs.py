@@ -230,7 +230,8 @@ def _write(job: Job, file: ImportFile, clock: Clock) -> None:
                 chunk, importer=file.importer, system=job.system, now=now, actor=job.by, job=job
             )
             _keep_refused(job, written, chunk, file)
-            counts = {name: job.counts.get(name, 0) + count for name, count in written.counts.items()}
+            counted = {**written.counts, **({"conflicts": written.conflicts} if written.conflicts else {})}
+            counts = {**job.counts, **{name: job.counts.get(name, 0) + n for name, n in counted.items()}}
             _note(job, **_progress(job, file, chunk, counts))
     index_arrivals()
     _note(job, state=Job.State.DONE, position=job.size, finished_at=clock())

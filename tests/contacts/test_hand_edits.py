@@ -178,6 +178,28 @@ def test_orders_of_three_years_end_with_the_newest_address_however_they_come(ord
     assert value(ref, "address1") == "3 New Road"
 
 
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_new_street_leaves_no_flat_of_the_old_one_over(order):
+    ref, _by = account()
+    years = [
+        (2019, {"address1": "1 Old Road", "address2": "Flat 9", "city": "Leeds"}),
+        (2025, {"address1": "2 New Road", "city": "York"}),
+    ]
+
+    for year, address in (years[n] for n in order):
+        pull(ref, **address, updated_at=dt.datetime(year, 6, 1, tzinfo=dt.UTC))
+
+    assert [value(ref, name) for name in ("address1", "address2", "city")] == ["2 New Road", "", "York"]
+
+
+def test_a_second_line_that_a_person_wrote_holds_when_the_street_changes():
+    ref = edited(address1=("1 Old Road", "1 Old Road"), address2=("", "Flat 9"))
+
+    pull(ref, address1="2 New Road")
+
+    assert (value(ref, "address1"), value(ref, "address2")) == ("2 New Road", "Flat 9")
+
+
 def test_a_value_that_a_booking_brought_is_reverted_and_the_same_booking_does_not_bring_it_again():
     ref, by = account(phone="0113 496 0001")
     booking = [Arrival(1, "1", phone="0113 496 0999")]

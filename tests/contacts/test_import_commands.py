@@ -8,8 +8,9 @@ from django.core.management import CommandError, call_command
 
 from contacts.models import FieldChange, SystemRef
 from contacts.permissions import SystemRight, grant
+from contacts.services.corrections import correct
 
-from ..factories import TicketSystemFactory, UserFactory
+from ..factories import NOW, TicketSystemFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -177,3 +178,19 @@ def test_purchases_come_in_by_their_own_command(bring):
         "  line 3, amount: It holds a comma; write amounts like 1234.50.",
         "  line 4, system_ref: TM has no such System Ref; bring System Refs in first.",
     ]
+
+
+def test_what_is_at_odds_with_a_hand_edit_is_counted_and_only_then(bring, system):
+    bring("system_ref,first_name\n1,Ann\n")
+    by = UserFactory()
+    for right in SystemRight:
+        grant(by, right, on=system)
+    correct(SystemRef.objects.get(), {"first_name": "Anne"}, seen=None, by=by, now=NOW)
+
+    _code, same = bring("system_ref,first_name\n1,Ann\n", "--json")
+    _code, other = bring("system_ref,first_name\n1,Anna\n", "--json")
+    _code, words = bring("system_ref,first_name\n1,Annie\n")
+
+    assert "conflicts" not in json.loads(same)
+    assert json.loads(other)["conflicts"] == 1
+    assert "at odds" not in words  # that conflict is open already

@@ -16,9 +16,10 @@ from contacts.models import FieldChange, Job, Organisation, SystemRef
 from contacts.permissions import SystemRight, grant
 from contacts.services import import_chunks, jobs
 from contacts.services.arrivals import ROWS_AT_ONCE
+from contacts.services.corrections import correct
 from contacts.services.imports import CannotImport, ImportOptions
 
-from ..factories import NOW, TicketSystemFactory, UserFactory
+from ..factories import NOW, SystemRefFactory, TicketSystemFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
@@ -101,6 +102,23 @@ def test_a_file_is_checked_then_confirmed_then_written(client, system):
     assert not job.file
 
 
+def test_a_job_says_which_values_are_at_odds_with_hand_edits(client, system):
+    user = manager(system)
+    SystemRefFactory(system=system, system_ref="1", first_name="Ann")
+    correct(SystemRef.objects.get(), {"first_name": "Anne"}, seen=None, by=user, now=NOW)
+    job = filed(system, "system_ref,first_name\n1,Anna\n", by=user)
+    jobs.check_import(job.pk, clock=clock)
+    job.refresh_from_db()
+    jobs.confirm_import(job, by=user, now=NOW)
+    jobs.write_import(job.pk, clock=clock)
+    client.force_login(user)
+
+    shown = client.get(page(job)).content.decode()
+
+    assert "1 value of the file differs from what a person corrected by hand" in shown
+    assert reverse("tdm:conflicts") in shown
+
+
 def test_rejected_rows_come_back_under_the_files_own_columns_formulas_escaped(client, system):
     user = manager(system)
     job = filed(system, "E-Mail,System Ref,first_name\nbo@,2,=cmd|x\n", by=user)
@@ -164,10 +182,10 @@ def test_an_invisible_job_is_absent_on_every_path(client, system):
 def test_naming_an_invisible_system_is_answered_as_one_that_does_not_exist(client, system):
     client.force_login(manager(TicketSystemFactory()))
 
-    invisible = upload(client, system).context["form"].errors
-    none = upload(client, TicketSystemFactory.build(pk=10**6)).context["form"].errors
+    invisible = upload(client, system)
+    none = upload(client, TicketSystemFactory.build(pk=10**6))
 
-    assert invisible == none
+    assert (invisible.status_code, invisible.content) == (404, none.content)
     assert not Job.objects.exists()
 
 
