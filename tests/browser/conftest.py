@@ -60,6 +60,7 @@ class Browser:
         client = Client()
         client.force_login(user)
         self.driver.get(f"{self.address}/admin/login/")
+        self.complaints()  # those of the test before, which a slow page may have made at its very end
         self.driver.add_cookie({"name": "sessionid", "value": client.cookies["sessionid"].value})
 
     def open(self, path: str) -> None:

@@ -102,7 +102,7 @@ def test_the_overview_draws_itself_without_breaking_the_content_policy(browser):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_a_rep_searches_from_the_first_page_and_lands_in_the_list_of_contacts(browser, theme):
+def test_a_rep_searches_from_the_first_page_and_lands_in_the_tdm(browser, theme):
     rep = UserFactory(role=SALES_REPS)
     mapping = MappingFactory(system_ref__last_name="Marlow")
     grant(rep, SystemRight.VIEW, on=mapping.system_ref.system)
@@ -114,5 +114,5 @@ def test_a_rep_searches_from_the_first_page_and_lands_in_the_list_of_contacts(br
     assert search.get_attribute("autofocus")
     search.send_keys("marlow", Keys.ENTER)
 
-    browser.waits_for(lambda driver: "/contacts/contact/" in driver.current_url)
+    browser.waits_for(lambda driver: "/tdm/" in driver.current_url)
     assert str(mapping.contact_id) in said(browser)

@@ -62,7 +62,7 @@ def test_rules_are_ordered_tried_and_saved_by_keyboard_alone(browser, systems, m
         places = browser.driver.find_elements(By.NAME, "system-1")
         Select(places[number]).select_by_visible_text(system.name)
     press(browser, "up-1")
-    browser.waits_for(lambda _: rows(browser, 2)[0] == "Order of the systems")
+    browser.waits_for(lambda _: rows(browser, 2)[:1] == ["Order of the systems"])
     assert browser.driver.find_element(By.CSS_SELECTOR, "[autofocus]").get_attribute("value") == "down-0"
     press(browser, "try")
     browser.waits_for(lambda _: "Major before Minor" in said(browser))

@@ -1,5 +1,4 @@
-"""Who changes an account, its Contact or its place at the same moment: nobody waits for each other in a ring,
-and golden values are what the accounts say afterwards."""
+"""Who changes an account, its Contact or its place at the same moment never waits in a ring."""
 
 import threading
 from contextlib import closing, contextmanager
