@@ -100,7 +100,6 @@ REPORT_ASKS: tuple[Sent, ...] = (
 RECIPES: Mapping[str, Recipe] = {
     "home": PLAIN,
     "healthz": PLAIN,
-    "healthz_tasks": PLAIN,
     "admin:index": PLAIN,
     "admin:search": Recipe(
         asks=(lambda side: {"s": side.text}, lambda side: {"s": side.email, "extended": 1})
@@ -282,7 +281,10 @@ RECIPES: Mapping[str, Recipe] = {
 }
 
 # Asked for in another way, or not at all.
-LEFT_OUT: Mapping[str, str] = {"admin:logout": "it would end the walk; it shows nobody anything"}
+LEFT_OUT: Mapping[str, str] = {
+    "admin:logout": "it would end the walk; it shows nobody anything",
+    "healthz_tasks": "whether the cluster works, by the clock; it tells of no record",
+}
 
 # Admins of what is of no unit, with their row; what has none is asked for by an id of nothing.
 OF_THE_WHOLE: Mapping[type[models.Model], str] = {
