@@ -5,7 +5,7 @@ import logging
 import pytest
 from django.db import connection
 
-from contacts.models import Contact, FieldChange, SystemRef
+from contacts.models import Contact, FieldChange, Job, Move, RightsRecord, SystemRef
 from contacts.permissions import SystemRight
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
 from tests.crawler.addresses import addresses
@@ -13,6 +13,7 @@ from tests.crawler.recipes import LEFT_OUT, RECIPES, recipe_of
 from tests.crawler.rows import NAMED, VALUE, of_a_unit, text_fields
 from tests.crawler.units import Units
 from tests.crawler.walk import Walker, differences
+from ticketing.models import WriteBack
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("R-MDB-16"), pytest.mark.slow]
 
@@ -42,7 +43,7 @@ def ids_of_eight_digits(db):
     """What a form makes is known as new by its id; PostgreSQL's sequences go on through a rollback."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            for model in (Contact, SystemRef, FieldChange):
+            for model in (Contact, SystemRef, FieldChange, Job, Move, WriteBack, RightsRecord):
                 table = model._meta.db_table
                 cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), 10000000)", [table])
 
