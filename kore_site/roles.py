@@ -49,6 +49,20 @@ _DECIDE_RIGHTS = (
     "contacts.view_as_user",
 )
 
+# Grouping, its requests and plan, the review queue, and cases about records (R-CM-27).
+_GROUP = (
+    "contacts.group_contacts",
+    "contacts.view_grouprequest",
+    "contacts.view_groupchange",
+    "contacts.view_groupdecision",
+    "contacts.view_heldline",
+    "contacts.view_reviewanswer",
+    "contacts.view_case",
+    "contacts.add_case",
+    "contacts.change_case",
+    "sync.view_nightplan",
+)
+
 # Pulls by schedule and by hand, and what the columns of a source mean.
 _SEE_PULLS = (
     "ticketing.view_sourceconnection",
@@ -72,6 +86,8 @@ ROLES: Mapping[str, Sequence[str]] = {
         *_SEE_NIGHTS,
         *_STEER,
         *_DECIDE_RIGHTS,
+        *_GROUP,
+        "contacts.process_grouprequest",
         *_STEER_PULLS,
         *_CONNECT,
         *_WATCH_THE_CLUSTER,
@@ -83,6 +99,7 @@ ROLES: Mapping[str, Sequence[str]] = {
         *_SEE_NIGHTS,
         *_STEER,
         *_DECIDE_RIGHTS,
+        *_GROUP,
         *_STEER_PULLS,
     ),
     SALES_REPS: (*_SEE_PEOPLE, *_EDIT_PEOPLE),

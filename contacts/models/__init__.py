@@ -1,13 +1,17 @@
 """The nouns: systems, their records of people, the golden record over them, and every decision about it."""
 
 from contacts.models.business_unit import BusinessUnit
+from contacts.models.case import Case, CaseComment, CaseRef
 from contacts.models.contact import Contact, GroupAlias
 from contacts.models.crm_details import CrmDetails
 from contacts.models.golden_pin import GoldenPin
 from contacts.models.gone_ref import GoneRef
+from contacts.models.group_change import GroupChange
 from contacts.models.group_decision import GroupDecision
+from contacts.models.group_request import GroupRequest, RequestRef
 from contacts.models.grouping_run import GroupingRun
 from contacts.models.grouping_state import AppliedDecision, GroupedRef, PendingRef
+from contacts.models.held_line import HeldLine, HeldRef
 from contacts.models.held_value import HeldValue
 from contacts.models.history import FieldChange
 from contacts.models.job import Job, RejectedRow
@@ -20,6 +24,7 @@ from contacts.models.person_details import PersonDetails
 from contacts.models.primary_rule import PrimaryRule, PrimaryRuleList, PrimaryRuleSystem, PrimaryRun
 from contacts.models.queue_object import QueueObject
 from contacts.models.related_name import RelatedName, RelatedNamePrint
+from contacts.models.review_answer import AnswerMember, ReviewAnswer
 from contacts.models.rights_log import RefusedAttempt, RightsRecord
 from contacts.models.row_print import RowPrint, SystemRefPrint
 from contacts.models.rule_set import RuleSet, RuleTrial
@@ -31,18 +36,26 @@ from contacts.models.ticket_system import (
 )
 
 __all__ = [
+    "AnswerMember",
     "AppliedDecision",
     "BadKey",
     "BusinessUnit",
+    "Case",
+    "CaseComment",
+    "CaseRef",
     "Contact",
     "CrmDetails",
     "FieldChange",
     "GoldenPin",
     "GoneRef",
     "GroupAlias",
+    "GroupChange",
     "GroupDecision",
+    "GroupRequest",
     "GroupedRef",
     "GroupingRun",
+    "HeldLine",
+    "HeldRef",
     "HeldValue",
     "Job",
     "KeptFigures",
@@ -63,6 +76,8 @@ __all__ = [
     "RejectedRow",
     "RelatedName",
     "RelatedNamePrint",
+    "RequestRef",
+    "ReviewAnswer",
     "RightsRecord",
     "RowPrint",
     "RuleSet",

@@ -37,6 +37,13 @@ class GroupDecision(models.Model):
     reason = models.CharField(max_length=300, blank=True, default="")
     since = models.DateTimeField()
     until = models.DateTimeField(null=True, blank=True, help_text="When it was lifted.")
+    lifted_by = models.ForeignKey(
+        "auth.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    is_for_one_run = models.BooleanField(
+        default=False,
+        help_text="Lifted by the run that went by it: what it parts stays parted for one night (R-CM-23).",
+    )
 
     objects = GroupDecisionQuerySet.as_manager()
 

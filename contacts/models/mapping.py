@@ -58,6 +58,11 @@ class Move(models.Model):
         JOINED = "joined", "joined by the night"
         SPLIT = "split", "split by the night"
         DECISION = "decision", "a person's decision"
+        # By a request (GroupRequest), carried out by the night or at once.
+        GROUPED = "grouped", "grouped by hand"
+        UNGROUPED = "ungrouped", "ungrouped by hand"
+        PARTED = "parted", "split by hand"
+        UNDONE = "undone", "a change taken back"
         # Nothing moved: another ref leads now, or a hand choice began or ended.
         PRIMARY_BY_HAND = "hand_choice", "primary chosen by hand"
         PRIMARY_LEFT = "left", "primary left to the rules"
@@ -82,6 +87,9 @@ class Move(models.Model):
         blank=True,
         related_name="+",
         db_index=False,
+    )
+    change = models.ForeignKey(
+        "contacts.GroupChange", on_delete=models.PROTECT, null=True, blank=True, related_name="moves"
     )
     by = models.ForeignKey("auth.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     at = models.DateTimeField()

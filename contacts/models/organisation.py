@@ -65,6 +65,11 @@ class Organisation(models.Model):
         help_text="Reports withhold what fewer people or purchases of systems that the reader may not see "
         "add to a total, and print “<5” for 5. 0: every total is told.",
     )
+    service_desk = models.EmailField(
+        blank=True,
+        default="",
+        help_text="Where cases about records are sent by e-mail. Blank: they are kept here alone.",
+    )
     is_crm_connected = models.BooleanField(default=False, editable=False)
 
     class Meta:
