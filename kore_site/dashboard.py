@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from contacts.figures import Figures, SystemFigures, figures_of, forget_figures, refs_alone
 from contacts.models import Contact, Job, Organisation, TicketSystem
+from contacts.next_night import next_night_at
 from contacts.permissions import GROUPS_WITH_EVERY_SYSTEM, SystemRight, systems_with
 from contacts.recently_opened import opened_last
 from contacts.services.golden import golden_of
@@ -20,7 +21,7 @@ from contacts.system_rights import ask_whom
 from sync.models import NightRun
 from sync.night_charts import night_bars
 from sync.night_held import MAY_RELEASE, held_by_command
-from sync.night_report import NightLine, next_night_at, read_night
+from sync.night_report import NightLine, read_night
 from sync.services.run_night import night_is_at_work
 from ticketing.connection_report import read_connections
 from ticketing.models import SourceConnection

@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.views import ChangeList
 
 from contacts.models import Organisation, SystemRef
+from contacts.next_night import next_night_at
 from contacts.permissions import sees_every_system
 from contacts.services.brake import AlreadyAccepted, NothingIsHeld, Superseded
 from sync.models import NightRun
@@ -27,7 +28,7 @@ from sync.night_held import (
     read_held,
     read_held_by_command,
 )
-from sync.night_report import NightLine, morning_report, next_night_at, read_night, without_sizes
+from sync.night_report import NightLine, morning_report, read_night, without_sizes
 from sync.services.release_night import release_grouping, release_night
 from sync.services.request_night import NightIsFiled, NightIsUnderWay, cluster_signs, request_night
 from sync.services.run_night import night_is_at_work

@@ -2,10 +2,8 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
+from datetime import datetime
 
-from contacts.models import Organisation
 from sync.models import NightRun, NightStep
 from sync.models.night import RunState
 
@@ -169,15 +167,6 @@ def _seconds(run: NightRun, steps: Sequence[NightStep], *, now: datetime) -> flo
     if run.finished_at is not None and run.held_grouping_id is not None:
         return sum(step.seconds for step in steps)
     return ((run.finished_at or now) - run.started_at).total_seconds()
-
-
-def next_night_at(organisation: Organisation, *, now: datetime) -> datetime:
-    """When the next night begins, in the organisation's time zone."""
-    zone = ZoneInfo(organisation.time_zone)
-    local = now.astimezone(zone)
-    tonight = datetime.combine(local.date(), organisation.night_at, tzinfo=zone)
-    # Compared as moments: clock times alone would call the hour that autumn repeats still to come.
-    return tonight if tonight.timestamp() > now.timestamp() else tonight + timedelta(days=1)
 
 
 def _summed(steps: Iterable[NightStep], name: str) -> int:

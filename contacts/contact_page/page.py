@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from contacts.admin_access import organisation_of
+from contacts.contact_page.menu import menu
 from contacts.contact_page.parts import Badge, Panel, Shown, declared
 from contacts.models import Contact, FieldChange, SystemRef
 from contacts.services.leaders import leader_first
@@ -63,6 +64,7 @@ def show(
         "headlines": headlines(shown),
         "badges": _badges(shown),
         "links": [link(shown) for link in declared("LINKS")],
+        "menu": menu(shown),
         "since": min(mapping.since for mapping in shown.mappings),
         "panels": panels,
         "panel": panel,

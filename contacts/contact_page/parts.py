@@ -133,6 +133,19 @@ class Link:
     why: str = ""
 
 
+@dataclass(frozen=True)
+class MenuEntry:
+    """An entry of the three-dot menu, in the order of `place`.
+
+    With `refusal` it cannot be chosen by this user, and says so beside it: a sentence, and who may.
+    """
+
+    title: str
+    address: str
+    place: int
+    refusal: str = ""
+
+
 def declared(name: str) -> list[Any]:
     """The objects that all apps list under this name in their `contact_page`, in the order of the apps."""
     autodiscover_modules("contact_page")

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from django_q.models import Schedule
 
 from contacts.models import Organisation
-from sync.night_report import next_night_at
+from contacts.next_night import next_night_at
 
 NIGHT = "Night"
 RESUME = "Take up what was cut off"

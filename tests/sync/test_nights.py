@@ -11,11 +11,12 @@ from django_q.models import OrmQ, Schedule
 
 from contacts.exclusive import exclusive
 from contacts.models import Organisation, TicketSystem
+from contacts.next_night import next_night_at
 from contacts.permissions import ADMINISTRATORS, DATA_PROTECTION_OFFICERS, SystemRight, grant
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
 from sync.models import NightRun
 from sync.night_charts import night_bars, step_times
-from sync.night_report import Totals, morning_report, next_night_at, read_night
+from sync.night_report import Totals, morning_report, read_night
 from sync.services.request_night import (
     NIGHT_TASK,
     NightIsFiled,
