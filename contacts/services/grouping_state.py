@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -46,12 +47,18 @@ def read_pending() -> Pending:
     return Pending(marked["id"].to_pylist(), sorted(ref_ids), made, lifted)
 
 
-def settle_pending(pending: Pending, *, waiting: Collection[int]) -> None:
-    """A run is done with these, but for the `waiting` refs, which are marked for the next one."""
-    with transaction.atomic():
-        AppliedDecision.objects.filter(pk__in=pending.lifted).delete()
-        made = GroupDecision.objects.filter(pk__in=pending.made)
-        AppliedDecision.objects.bulk_create(map(AppliedDecision, made.values_list("pk", flat=True)))
+def settle_pending(pending: Pending, *, waiting: Collection[int], now: datetime) -> None:
+    """A run is done with these, but for the `waiting` refs, which are marked for the next one.
+
+    Decisions that were for one run are lifted; that the next run looks at their refs again follows.
+    """
+    for lifted in _chunks(pending.lifted):
+        AppliedDecision.objects.filter(pk__in=lifted).delete()
+    for chunk in _chunks(pending.made):
+        with transaction.atomic():
+            made = GroupDecision.objects.filter(pk__in=chunk)
+            AppliedDecision.objects.bulk_create(map(AppliedDecision, made.values_list("pk", flat=True)))
+            made.filter(is_for_one_run=True, until=None).update(until=now)
     for marks in _chunks(pending.marks):
         condition, params = among("id", marks)
         with transaction.atomic(), connection.cursor() as cursor:

@@ -126,7 +126,7 @@ def _write(found: Found, plan: Plan, *, run: GroupingRun, now: datetime, progres
     if found.redecided is not None:
         redecide_links(found.redecided)
     write_keys(found.keys)
-    settle_pending(found.pending, waiting=waiting)
+    settle_pending(found.pending, waiting=waiting, now=now)
     advance(total - done)
     return len(waiting)
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Sequence
+from collections.abc import Mapping as Dictionary
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from contacts.services.changes import record_changes
 from contacts.services.golden import golden_rows, refresh_golden
 from contacts.services.gone_leads import hand_on_leads
 from contacts.services.group_aliases import lead_on
+from contacts.services.group_changes import Circle, Order, keep_changes
 
 _MOVE_FIELDS = (
     "system_ref",
@@ -27,6 +29,7 @@ _MOVE_FIELDS = (
     "pins",
     "cause",
     "run",
+    "change",
     "by",
     "at",
 )
@@ -57,11 +60,13 @@ def write_changes(
     pairs: Collection[tuple[int, int]],
     run: GroupingRun | None,
     now: datetime,
+    orders: Dictionary[int, Order] | None = None,
 ) -> set[int]:
     """Carry out change sets that were planned from a mapping read earlier; returns the refs that had to wait.
 
     One transaction: call it with a few thousand refs at a time. Change sets whose refs or Contacts are not
     as the plan saw them are left for the next run. `pairs`: the standing decisions, which explain moves.
+    `orders`: those of people, by the id() of the change set. What an undo needs is kept (GroupChange).
     """
     before = {
         member.contact_id for change_set in change_sets for part in change_set for member in part.members
@@ -69,16 +74,26 @@ def write_changes(
     contact_ids = sorted(contact_id for contact_id in before if contact_id is not None)
     valid = _still_valid(change_sets, contact_ids)
     waiting = _refs(change_sets) - _refs(valid)
-    placements = _placements(valid, pairs)
+    orders = orders or {}
+    placed = _placements(valid, pairs, orders)
+    placements = [placement for circle in placed for placement in circle]
     if not placements:
         return waiting
+    circles = [
+        Circle(
+            [(p.member.ref_id, p.member.contact_id, p.to) for p in circle], (orders or {}).get(id(change_set))
+        )
+        for change_set, circle in zip(valid, placed, strict=True)
+    ]
+    keep_changes(circles, run_id=run.pk if run else None, now=now)
     gone = {contact_id for change_set in valid for contact_id in retired(change_set)}
     made = sorted({p.to for p in placements} - set(contact_ids))
     changed = [placement for placement in placements if placement.is_changed]
     _write_mappings(changed, now=now)
+    _pin_as_ordered(circles, now=now)
     left = _move_pins(changed)
     _insert_contacts(made, now=now)
-    _record_moves(changed, pins_left=left, run=run, now=now)
+    _record_moves(changed, circles, pins_left=left, run=run, now=now)
     lead_on([(p.member.ref_id, p.member.contact_id, p.to) for p in placements], retired=gone, now=now)
     Contact.objects.filter(pk__in=gone).delete()
     touched = {p.to for p in changed} | {p.member.contact_id for p in changed if p.member.contact_id}
@@ -130,7 +145,10 @@ def _still_valid(change_sets: Sequence[ChangeSet], contact_ids: Sequence[int]) -
     ]
 
 
-def _placements(change_sets: Sequence[ChangeSet], pairs: Collection[tuple[int, int]]) -> list[Placement]:
+def _placements(
+    change_sets: Sequence[ChangeSet], pairs: Collection[tuple[int, int]], orders: Dictionary[int, Order]
+) -> list[list[Placement]]:
+    """Those of each change set."""
     new = iter(
         reserve_ids(
             Contact, sum(part.contact_id is None for change_set in change_sets for part in change_set)
@@ -140,18 +158,22 @@ def _placements(change_sets: Sequence[ChangeSet], pairs: Collection[tuple[int, i
     ids = {id(part): next(new) for part in fresh}
     found = []
     for change_set in change_sets:
+        order, here = orders.get(id(change_set)), []
         decided = decided_moves(change_set, pairs)
         torn = _torn(change_set)
         for part in change_set:
             to = ids[id(part)] if part.contact_id is None else part.contact_id
             for member in part.members:
-                if member.contact_id is None:
+                if order:
+                    cause = order.cause
+                elif member.contact_id is None:
                     cause = Move.Cause.PLACED
                 elif member.ref_id in decided:
                     cause = Move.Cause.DECISION
                 else:
                     cause = Move.Cause.SPLIT if member.contact_id in torn else Move.Cause.JOINED
-                found.append(Placement(member, to, member.ref_id == part.primary_ref_id, cause.value))
+                here.append(Placement(member, to, member.ref_id == part.primary_ref_id, cause.value))
+        found.append(here)
     return found
 
 
@@ -231,14 +253,30 @@ def _move_pins(changed: Sequence[Placement]) -> dict[int, list[str]]:
     return left
 
 
+def _pin_as_ordered(circles: Sequence[Circle], *, now: datetime) -> None:
+    """The master's details go before those of the children (R-CM-9): before their pins come along."""
+    insert_rows(
+        GoldenPin,
+        ["contact", "field", "system_ref", "origin", "by", "at"],
+        [
+            (*pin, GoldenPin.Origin.GROUPING.value, circle.order.by_id, now)
+            for circle in circles
+            if circle.order
+            for pin in circle.order.pins
+        ],
+    )
+
+
 def _record_moves(
     changed: Sequence[Placement],
+    circles: Sequence[Circle],
     *,
     pins_left: dict[int, list[str]],
     run: GroupingRun | None,
     now: datetime,
 ) -> None:
     """One row per ref that moved, or that began or ceased to lead: replayed, they give the mapping."""
+    circle_of = {ref_id: circle for circle in circles for ref_id, _from, _to in circle.steps}
     insert_rows(
         Move,
         _MOVE_FIELDS,
@@ -252,7 +290,8 @@ def _record_moves(
                 json.dumps(pins_left.get(p.member.ref_id, [])),
                 p.cause,
                 run.pk if run else None,
-                None,
+                circle_of[p.member.ref_id].change_id,
+                order.by_id if (order := circle_of[p.member.ref_id].order) else None,
                 now,
             )
             for p in changed
