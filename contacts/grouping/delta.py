@@ -101,7 +101,7 @@ def _context_kind(rule: Rule) -> str:
 
 def keys_of(refs: pa.Table, *, known: pa.Table, terms: Terms) -> pa.Table:
     """KEYS_SCHEMA of those of these refs that are not as `known` (KNOWN_SCHEMA)."""
-    with _normalised(refs, terms) as (con, columns):
+    with normalised(refs, terms) as (con, columns):
         return changed_keys(con, columns, kinds=terms.kinds, bad_keys=terms.model.bad_keys, known=known)
 
 
@@ -112,7 +112,7 @@ def compare(refs: pa.Table, *, changed: Iterable[int], context: Iterable[int], t
     `changed` all that are like one of them; `context` the changed, and all that are like one of it or share a
     key of the context slots with one. Guards on whole groups have not been asked. Raises OutgrownKeys.
     """
-    with _normalised(refs, terms) as (con, columns):
+    with normalised(refs, terms) as (con, columns):
         load_decisions(con, terms.decisions)
         make_records(con, columns, terms.excluded_systems, terms.model)
         for name, ref_ids in (("changed_ids", changed), ("context_ids", context)):
@@ -149,7 +149,7 @@ def recluster(refs: pa.Table, links: pa.Table, *, terms: Terms) -> tuple[pa.Tabl
     """
     if not refs.num_rows:
         return PARTITION_SCHEMA.empty_table(), LINK_SCHEMA.empty_table()
-    with _normalised(refs, terms) as (con, columns):
+    with normalised(refs, terms) as (con, columns):
         load_decisions(con, terms.decisions)
         make_records(con, columns, terms.excluded_systems, terms.model)
         con.register("joinable", links)
@@ -164,7 +164,7 @@ def recluster(refs: pa.Table, links: pa.Table, *, terms: Terms) -> tuple[pa.Tabl
 
 
 @contextmanager
-def _normalised(refs: pa.Table, terms: Terms) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[str]]]:
+def normalised(refs: pa.Table, terms: Terms) -> Iterator[tuple[duckdb.DuckDBPyConnection, list[str]]]:
     """A connection with the table `plain` of these refs, poisoned values blanked, and its columns."""
     with connect(
         memory_limit=terms.memory_limit, threads=terms.threads, hash_key=terms.model.hash_key

@@ -170,9 +170,9 @@ def outcomes(rules: Sequence[Rule]) -> list[Outcome]:
     firm, faint, clashing = [], [], []
     for rule in active:
         cheapest_first = sorted(rule.criteria, key=_cost)
-        agrees = in_turn(*(_criterion_sql(criterion) for criterion in cheapest_first))
+        agrees = in_turn(*(criterion_sql(criterion) for criterion in cheapest_first))
         cheap = [c for c in cheapest_first if c.field != "first name"] or cheapest_first
-        least = in_turn(*(_criterion_sql(criterion) for criterion in cheap))
+        least = in_turn(*(criterion_sql(criterion) for criterion in cheap))
         if rule.names_must_agree:
             firm.append(Outcome(rule.name, Holds.YES, in_turn(agrees, NAMES_AGREE), least))
             clashing.append(Outcome(rule.name, Holds.CLASHES, in_turn(agrees, NAMES_CLASH), least))
@@ -253,7 +253,8 @@ def demands_equality(criterion: Criterion) -> bool:
     return is_equality and not criterion.blank_is_no_objection
 
 
-def _criterion_sql(criterion: Criterion) -> str:
+def criterion_sql(criterion: Criterion) -> str:
+    """SQL over a pair (columns fn_l, fn_r...): the criterion is met; never null."""
     columns = FIELDS[criterion.field]
     ways = [_agreement_sql(left, right, criterion) for left in columns for right in columns]
     if criterion.blank_is_no_objection:
