@@ -2,7 +2,7 @@
 
 from django.utils import timezone
 
-from contacts.services import estimate, jobs, placement, primary_runs, rule_trials
+from contacts.services import case_mail, estimate, jobs, placement, primary_runs, rule_trials
 
 
 def check_import(*, job_id: int) -> None:
@@ -38,6 +38,11 @@ def resume_jobs() -> int:
         + rule_trials.resume_trials(clock=timezone.now)
         + estimate.resume_estimates(clock=timezone.now)
     )
+
+
+def mail_cases() -> int:
+    """Tell the service desk of the cases that wait for it; asked for by each, and by schedule."""
+    return case_mail.mail_cases(now=timezone.now())
 
 
 def place_new_refs() -> int:

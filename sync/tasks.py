@@ -7,7 +7,7 @@ from django.utils import timezone
 
 from contacts.exclusive import AlreadyRunning
 from contacts.permissions import CLUSTER_USER
-from contacts.tasks import resume_jobs
+from contacts.tasks import mail_cases, resume_jobs
 from sync.models import NightRun
 from sync.services import run_night as nights
 from ticketing.tasks import look_after_pulls
@@ -37,7 +37,9 @@ def go_on() -> str:
 
 
 def take_up() -> str:
-    """Go on with imports, pulls and nights that a killed process left behind; by schedule."""
+    """Go on with imports, pulls and nights that a killed process left behind, and mail what was not; by
+    schedule."""
     resume_jobs()
     look_after_pulls()
+    mail_cases()
     return run_night() if nights.is_cut_off() else "Nothing was cut off."

@@ -26,6 +26,8 @@ READ_THROUGH_REFS = {"Mapping", "Move", "GoldenPin", "Link", "GroupDecision", "R
 READ_THROUGH_REFS |= {"GroupedRef", "PendingRef"}
 # The audit trail of rights: no row of a person, and read by those who decide about rights on every system.
 READ_THROUGH_REFS |= {"RightsRecord"}
+# Parts of a request, line, answer or case, which is shown whole or not at all.
+READ_THROUGH_REFS |= {"RequestRef", "HeldRef", "PlanLineRef", "AnswerMember", "CaseRef"}
 
 
 def _floor(app_label: str) -> int:

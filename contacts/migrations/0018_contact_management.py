@@ -138,9 +138,6 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
-            options={
-                "ordering": ("at", "pk"),
-            },
         ),
         migrations.CreateModel(
             name="GroupChange",

@@ -71,8 +71,5 @@ class CaseComment(models.Model):
     by = models.ForeignKey("auth.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     at = models.DateTimeField()
 
-    class Meta:
-        ordering = ("at", "pk")
-
     def __str__(self) -> str:
         return f"comment {self.pk} on case {self.case_id}"
