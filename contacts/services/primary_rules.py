@@ -16,6 +16,11 @@ from contacts.services.primary_order import GivenRule, preferred
 
 CONTACTS_AT_ONCE = 1_000  # two refs each and their golden values: a transaction well under a second on SQLite
 APPLYING = "Applying the primary rules"  # the name under which applications exclude each other
+# Contacts whose primary somebody holds (held_lines.hold) are left as they are.
+_NOT_HELD = (
+    "AND o.contact_id NOT IN (SELECT kept.contact_id FROM contacts_heldref held"
+    " JOIN contacts_mapping kept ON kept.system_ref_id = held.system_ref_id WHERE held.kind = 'primary')"
+)
 _NO_VERSION = 0
 
 Progress = Callable[[int, int], None]  # Contacts settled so far, and of how many
@@ -99,7 +104,8 @@ def would_change(rules: Sequence[GivenRule], *, examples: int = 20) -> WouldChan
         return found
     rows: list[tuple[int, int, int, int]] = []
     with connection.cursor() as cursor:
-        cursor.execute(_COUNTED.format(preferred([rule for _place, rule in active])), [max(examples, 1)])
+        chosen = preferred([rule for _place, rule in active], contacts=_NOT_HELD)
+        cursor.execute(_COUNTED.format(chosen), [max(examples, 1)])
         for contact_id, was_id, ref_id, decided_by, is_by_hand, count, nth in cursor.fetchall():
             place = active[decided_by][0]
             if nth == 1:
@@ -120,7 +126,7 @@ def apply_primary_rules(
     run: PrimaryRun | None = None,
     progress: Progress | None = None,
 ) -> Applied:
-    """Let the refs lead that the rules in force prefer; a primary chosen by hand stays (BEYOND 9).
+    """Let the refs lead that the rules in force prefer; a primary chosen by hand, or held, stays (BEYOND 9).
 
     One at a time: raises AlreadyRunning. Written in transactions that each leave everything whole, so it may
     be killed anywhere; the next application does the rest, and one with nothing to do writes only its own
@@ -175,7 +181,7 @@ def _contacts_to_change(rules: Sequence[GivenRule]) -> list[int]:
         return []
     with connection.cursor() as cursor:
         cursor.execute(
-            f"SELECT contact_id FROM ({preferred(rules)}) chosen"
+            f"SELECT contact_id FROM ({preferred(rules, contacts=_NOT_HELD)}) chosen"
             " WHERE NOT is_by_hand AND decided_by >= 0 ORDER BY contact_id"
         )
         return [row[0] for row in cursor.fetchall()]
@@ -185,7 +191,7 @@ def _switches(contact_ids: Sequence[int], rules: Sequence[GivenRule]) -> Iterato
     if not contact_ids:
         return
     wanted = ", ".join(str(int(contact_id)) for contact_id in contact_ids)
-    limited = preferred(rules, contacts=f"AND o.contact_id IN ({wanted})")
+    limited = preferred(rules, contacts=f"AND o.contact_id IN ({wanted}) {_NOT_HELD}")
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT contact_id, was_id, ref_id, decided_by"
