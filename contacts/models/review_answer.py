@@ -43,7 +43,20 @@ class ReviewAnswer(models.Model):
     by = models.ForeignKey("auth.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
     at = models.DateTimeField()
     asks_again_at = models.DateTimeField(null=True, blank=True, help_text="When “later” is over.")
+    made = models.JSONField(default=list, help_text="Do-not-group rules that came with it.")
+    lifted = models.JSONField(default=list, help_text="Decisions that it lifted.")
+    is_outgrown = models.BooleanField(
+        default=False, help_text="A ref joined one of its Contacts since: to be asked again, if still apart."
+    )
     taken_back_at = models.DateTimeField(null=True, blank=True)
+    taken_back_by = models.ForeignKey(
+        "auth.User",
+        on_delete=models.SET_NULL,
+        null=True,
+        blank=True,
+        related_name="+",
+        help_text="Who took it back, or answered anew once it no longer held.",
+    )
 
     objects = ReviewAnswerQuerySet.as_manager()
 
@@ -54,7 +67,10 @@ class ReviewAnswer(models.Model):
                 fields=["key"], condition=Q(taken_back_at=None), name="one_standing_answer_per_members"
             ),
         ]
-        indexes = [models.Index(fields=["-at", "-id"], name="review_answer_newest")]
+        indexes = [
+            models.Index(fields=["-at", "-id"], name="review_answer_newest"),
+            models.Index(fields=["id"], name="review_answer_outgrown", condition=Q(is_outgrown=True)),
+        ]
 
     def __str__(self) -> str:
         return f"Answer {self.pk}: {self.answer}"
