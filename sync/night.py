@@ -8,6 +8,7 @@ from typing import Any
 from contacts.search_index import index_arrivals
 from contacts.services.check_invariants import require_whole
 from contacts.services.golden_check import refresh_every_golden
+from contacts.services.group_requests_applied import apply_requests
 from contacts.services.kept_figures import keep_figures
 from contacts.services.model_refresh import refresh_when_due
 from contacts.services.primary_rules import apply_primary_rules
@@ -71,6 +72,11 @@ NIGHT: Sequence[Step] = (
         "Freeze the model",
         "Learn how common values are, each week and when there are twice or half as many refs.",
         _freeze,
+    ),
+    Step(
+        "Apply requests",
+        "Group, ungroup, split and undo what people asked for; one that cannot be done keeps no other back.",
+        apply_requests,
     ),
     Step("Group System Refs", "Find who is one person, and let the mapping say so.", _regroup),
     Step(

@@ -41,7 +41,8 @@ def standing_between(pairs: Collection[Pair]) -> list[GroupDecision]:
     found: dict[int, GroupDecision] = {}
     for start in range(0, len(ends), PAIRS_AT_ONCE):
         chunk = ends[start : start + PAIRS_AT_ONCE]
-        rows = GroupDecision.objects.standing().filter(AnyOf("left", chunk)).select_related("author")
+        rows = GroupDecision.objects.standing().filter(AnyOf("left", chunk))
+        rows = rows.select_related("author", "left__system", "right__system")
         found |= {row.pk: row for row in rows if (row.left_id, row.right_id) in wanted}
     return list(found.values())
 

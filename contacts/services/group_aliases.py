@@ -37,7 +37,7 @@ def lead_on(steps: Sequence[Step], *, retired: Collection[int], now: datetime) -
             for target, refs in targets[contact_id].items()
             if any((number, ref_id) in came_from for ref_id in refs)
         } or set(targets[contact_id])
-        wanted |= {(number, target) for target in homes}
+        wanted |= {(number, target) for target in homes if target != number}  # an undo may revive it
         if contact_id not in homes:
             superseded.append(pk)
     GroupAlias.objects.filter(pk__in=superseded).delete()

@@ -1,7 +1,7 @@
 """Keeps, of each circle of Contacts between which refs move, what an undo puts back (BEYOND 2)."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from contacts.bulk import insert_rows, reserve_ids
 from contacts.models import Contact, GoldenPin, GroupAlias, GroupChange, Move, SystemRef
 from contacts.models import Mapping as Placed
+from contacts.models.any_of import AnyOf
 
 _FIELDS = ("id", "is_join", "is_split", "run", "request", "by", "at", "before", "after", "made", "lifted")
 
@@ -58,11 +59,6 @@ def keep_changes(circles: Sequence[Circle], *, run_id: int | None, now: datetime
     insert_rows(GroupChange.systems.through, ("groupchange", "ticketsystem"), _systems(moving))
 
 
-def moment_text(moment: datetime) -> str:
-    """How a snapshot writes a moment; `datetime.fromisoformat` reads it."""
-    return moment.isoformat()
-
-
 @dataclass(frozen=True)
 class _Standing:
     """What stands of some Contacts, by GroupID, in the words of a snapshot."""
@@ -75,26 +71,18 @@ class _Standing:
     @classmethod
     def read(cls, contact_ids: Collection[int]) -> "_Standing":
         ids = sorted(contact_ids)
-        refs: dict[int, list[Any]] = {}
-        columns = ("contact_id", "pk", "is_primary", "primary_by", "since")
-        for contact, *rest, since in (
-            Placed.objects.filter(contact__in=ids).order_by("pk").values_list(*columns)
-        ):
-            refs.setdefault(contact, []).append([*rest, moment_text(since)])
-        pins: dict[int, list[Any]] = {}
-        columns = ("contact_id", "pk", "field", "system_ref_id", "origin", "by_id", "at")
-        for contact, *rest, at in (
-            GoldenPin.objects.filter(contact__in=ids).order_by("pk").values_list(*columns)
-        ):
-            pins.setdefault(contact, []).append([*rest, moment_text(at)])
-        aliases: dict[int, list[Any]] = {}
-        columns = ("contact_id", "pk", "group_id", "at")
-        for contact, *rest, at in (
-            GroupAlias.objects.filter(contact__in=ids).order_by("pk").values_list(*columns)
-        ):
-            aliases.setdefault(contact, []).append([*rest, moment_text(at)])
-        since_of = Contact.objects.filter(pk__in=ids).values_list("pk", "since")
-        return cls({pk: moment_text(since) for pk, since in since_of}, refs, pins, aliases)
+        placed = Placed.objects.filter(AnyOf("contact", ids)).order_by("pk")
+        pins = GoldenPin.objects.filter(AnyOf("contact", ids)).order_by("pk")
+        aliases = GroupAlias.objects.filter(AnyOf("contact", ids)).order_by("pk")
+        since_of = Contact.objects.filter(AnyOf("id", ids)).values_list("pk", "since")
+        return cls(
+            since={pk: since.isoformat() for pk, since in since_of},
+            refs=_by_contact(placed.values_list("contact_id", "pk", "is_primary", "primary_by", "since")),
+            pins=_by_contact(
+                pins.values_list("contact_id", "pk", "field", "system_ref_id", "origin", "by_id", "at")
+            ),
+            aliases=_by_contact(aliases.values_list("contact_id", "pk", "group_id", "at")),
+        )
 
     def of(self, contact_id: int) -> dict[str, Any]:
         return {
@@ -103,6 +91,14 @@ class _Standing:
             "pins": self.pins.get(contact_id, []),
             "aliases": self.aliases.get(contact_id, []),
         }
+
+
+def _by_contact(rows: Iterable[tuple[Any, ...]]) -> dict[int, list[Any]]:
+    """The rows without the Contact that they begin with; the moment that they end in as text."""
+    found: dict[int, list[Any]] = {}
+    for contact_id, *values, moment in rows:
+        found.setdefault(contact_id, []).append([*values, moment.isoformat()])
+    return found
 
 
 def _row(circle: Circle, stands: _Standing, *, run_id: int | None, now: datetime) -> tuple[Any, ...]:

@@ -1,0 +1,309 @@
+"""Turns requests into what has to be written, from the mapping as it stands under lock."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import groupby
+
+from django.contrib.auth.models import User
+from django.db.models import F
+
+from contacts.group_plan import ChangeSet, Member, Part
+from contacts.models import Contact, GoldenPin, GroupDecision, GroupRequest, Move, RequestRef, SystemRef
+from contacts.models import Mapping as Placed
+from contacts.models.any_of import AnyOf
+from contacts.models.mapping import PrimaryBy
+from contacts.permissions import SystemRight, systems_with
+from contacts.services.decisions import (
+    Pair,
+    decide,
+    lift,
+    pair_of,
+    pairs_between,
+    stand_again,
+    standing_between,
+)
+from contacts.services.golden import origins
+from contacts.services.group_changes import Order
+from contacts.services.group_undo import blocked_by, refs_before, undo_parts
+
+Kind = GroupRequest.Kind
+CAUSES = {
+    Kind.GROUP: Move.Cause.GROUPED,
+    Kind.UNGROUP: Move.Cause.UNGROUPED,
+    Kind.SPLIT: Move.Cause.PARTED,
+    Kind.UNDO: Move.Cause.UNDONE,
+}
+CHANGED = "The records changed since it was filed, so that it fits them no more."
+NOT_SEEN = "Whoever asked for it may not see all of these records any more."
+BARRED = "A do-not-group rule that stands between the records was made since."
+
+
+@dataclass
+class Planned:
+    """A request and what it comes to: the Contacts as they will be, or why it cannot be done."""
+
+    request: GroupRequest
+    refusal: str = ""
+    change_set: ChangeSet = ()
+    order: Order = field(default_factory=lambda: Order(Move.Cause.GROUPED, None, None))
+
+
+@dataclass(frozen=True)
+class _Stands:
+    """The refs of the Contacts concerned, in first-found order, with the systems they are of."""
+
+    members: Mapping[int, Sequence[Member]]  # by GroupID
+    system_of: Mapping[int, int]
+    home: Mapping[int, int]  # the GroupID that a ref stands under
+
+    def of(self, group_ids: Sequence[int]) -> list[Member]:
+        return [member for group_id in group_ids for member in self.members[group_id]]
+
+
+def plan_requests(requests: Sequence[GroupRequest], *, now: datetime) -> list[Planned]:
+    """What these requests come to, with the group decisions that go with them written.
+
+    Call it in the transaction that carries them out: it locks the refs and then the Contacts concerned. They
+    have no ref in common, by constraint; where records met since, the later request is refused.
+    """
+    named = _named(requests)
+    stands = _lock_and_read([ref_id for refs in named.values() for ref_id, _part in refs])
+    taken: set[int] = set()
+    systems: dict[User, frozenset[int]] = {}
+    planned = []
+    for request in requests:
+        plan = Planned(request)
+        refs = [(ref_id, part) for ref_id, part in named.get(request.pk, ()) if ref_id in stands.home]
+        groups = list(dict.fromkeys(stands.home[ref_id] for ref_id, _part in refs))
+        plan.refusal = _refusal(request, refs, groups, stands, systems)
+        if not plan.refusal and taken.intersection(groups):
+            plan.refusal = CHANGED
+        if not plan.refusal:
+            plan.change_set = _change_set(request, refs, stands)
+            plan.refusal = "" if _moves(plan.change_set) else CHANGED
+        if not plan.refusal:
+            taken.update(groups)
+            plan.order = _order(plan, now=now)
+        planned.append(plan)
+    _pin_masters(planned)
+    return planned
+
+
+def _named(requests: Sequence[GroupRequest]) -> dict[int, list[tuple[int, int]]]:
+    rows = RequestRef.objects.filter(AnyOf("request", [request.pk for request in requests]))
+    columns = ("request_id", "part", "system_ref_id")
+    ordered = rows.order_by(*columns).values_list(*columns)
+    return {
+        request_id: [(ref_id, part) for _request, part, ref_id in refs]
+        for request_id, refs in groupby(ordered, key=lambda row: row[0])
+    }
+
+
+def _lock_and_read(ref_ids: Sequence[int]) -> _Stands:
+    """Locks every ref of the Contacts of these refs, and then the Contacts, in the order of their ids."""
+    contacts = set(Placed.objects.filter(AnyOf("system_ref", ref_ids)).values_list("contact", flat=True))
+    everyone = sorted(Placed.objects.filter(AnyOf("contact", list(contacts))).values_list("pk", flat=True))
+    refs = SystemRef.objects.filter(AnyOf("id", everyone)).order_by("pk").select_for_update(no_key=True)
+    list(refs.values_list("pk"))
+    locked = Contact.objects.filter(AnyOf("id", sorted(contacts))).select_for_update().order_by("pk")
+    list(locked.values_list("pk"))
+    rows = Placed.objects.filter(AnyOf("contact", list(contacts))).order_by(
+        "contact",
+        "system_ref__arrived_at",
+        "system_ref__system__rank",
+        F("system_ref__created_at").asc(nulls_last=True),
+        "system_ref__system_ref",
+        "pk",
+    )
+    members: dict[int, list[Member]] = {}
+    system_of: dict[int, int] = {}
+    for ref_id, contact_id, is_primary, primary_by, system_id in rows.values_list(
+        "pk", "contact_id", "is_primary", "primary_by", "system_ref__system_id"
+    ):
+        member = Member(ref_id, contact_id, contact_id, is_primary, primary_by == PrimaryBy.HAND)
+        members.setdefault(contact_id, []).append(member)
+        system_of[ref_id] = system_id
+    home = {member.ref_id: group_id for group_id, here in members.items() for member in here}
+    return _Stands(members, system_of, home)
+
+
+def _refusal(
+    request: GroupRequest,
+    refs: Sequence[tuple[int, int]],
+    groups: Sequence[int],
+    stands: _Stands,
+    systems: dict[User, frozenset[int]],
+) -> str:
+    """Why the request cannot be carried out as things stand; blank where it can."""
+    if not refs:
+        return CHANGED
+    if request.by is not None:
+        seen = systems.setdefault(request.by, systems_with(request.by, SystemRight.VIEW))
+        if not {stands.system_of[member.ref_id] for member in stands.of(groups)} <= seen:
+            return NOT_SEEN
+    if request.kind == Kind.GROUP:
+        return _refusal_of_grouping(refs, groups, stands)
+    if request.kind == Kind.UNDO:
+        change = request.undoes
+        if change is None or change.undone_by_id is not None:
+            return CHANGED
+        newer = blocked_by(change)
+        return f"Change {newer.pk} came later on the same records: take that back first." if newer else ""
+    return CHANGED if len(groups) > 1 else ""
+
+
+def _refusal_of_grouping(refs: Sequence[tuple[int, int]], groups: Sequence[int], stands: _Stands) -> str:
+    """Each side has to be of one Contact still, there have to be two at least, and nothing between them."""
+    sides: dict[int, set[int]] = {}
+    for ref_id, part in refs:
+        sides.setdefault(part, set()).add(stands.home[ref_id])
+    if 0 not in sides or len(groups) < 2 or any(len(homes) > 1 for homes in sides.values()):
+        return CHANGED
+    everyone = [member.ref_id for member in stands.of(groups)]
+    between = [p for p in pairs_between(everyone, everyone) if stands.home[p[0]] != stands.home[p[1]]]
+    bars = [d for d in standing_between(between) if d.kind == GroupDecision.Kind.NEVER]
+    return BARRED if any(not bar.is_for_one_run for bar in bars) else ""
+
+
+def _change_set(request: GroupRequest, refs: Sequence[tuple[int, int]], stands: _Stands) -> ChangeSet:
+    groups = list(dict.fromkeys(stands.home[ref_id] for ref_id, _part in refs))
+    if request.kind == Kind.UNDO:
+        assert request.undoes is not None
+        return undo_parts(request.undoes, stands.of(groups))
+    if request.kind == Kind.GROUP:
+        master = next(stands.home[ref_id] for ref_id, part in refs if part == 0)
+        return [Part(master, stands.of(groups), _leader(stands.members[master]))]
+    [group_id] = groups
+    members = stands.members[group_id]
+    if request.kind == Kind.UNGROUP:
+        return _apart(group_id, [[member] for member in members])
+    part_of = dict(refs)
+    parts: dict[int, list[Member]] = {}
+    for member in members:
+        parts.setdefault(part_of.get(member.ref_id, 0), []).append(member)
+    return _apart(group_id, [parts[number] for number in sorted(parts)])
+
+
+def _apart(group_id: int, parts: Sequence[Sequence[Member]]) -> ChangeSet:
+    """The GroupID stays with the part that holds the primary (DECISIONS 4); the others get new ones."""
+    leader = _leader([member for part in parts for member in part])
+    return [
+        Part(group_id, part, leader)
+        if any(member.ref_id == leader for member in part)
+        else Part(None, part, part[0].ref_id)
+        for part in parts
+    ]
+
+
+def _leader(members: Sequence[Member]) -> int:
+    return next((member for member in members if member.is_primary), members[0]).ref_id
+
+
+def _moves(change_set: ChangeSet) -> bool:
+    return any(member.contact_id != part.contact_id for part in change_set for member in part.members)
+
+
+def _order(plan: Planned, *, now: datetime) -> Order:
+    """With the decisions that go with the request, written."""
+    request = plan.request
+    made, lifted = _decide(request, plan.change_set, now=now)
+    return Order(CAUSES[Kind(request.kind)], request.pk, request.by_id, made, lifted)
+
+
+def _decide(
+    request: GroupRequest, change_set: ChangeSet, *, now: datetime
+) -> tuple[Sequence[int], Sequence[int]]:
+    """What keeps the night from doing otherwise; returns the decisions made and lifted."""
+    if request.kind == Kind.GROUP:
+        return _bind(request, change_set, now=now)
+    stood: list[int] = []
+    if request.undoes is not None:
+        lift(request.undoes.made, by=request.by, now=now)
+        stood = stand_again(request.undoes.lifted)
+        if not request.undoes.is_join:
+            return [*stood, *_bind_again(request, now=now)], []
+    parts = [[member.ref_id for member in part.members] for part in change_set]
+    apart = [pair for number, part in enumerate(parts) for pair in _across(part, parts[number + 1 :])]
+    made, lifted = decide(
+        apart,
+        GroupDecision.Kind.NEVER,
+        by=request.by,
+        now=now,
+        reason=request.reason or f"{request.get_kind_display()}, request {request.pk}",
+        is_for_one_run=request.may_regroup,
+    )
+    return [*stood, *made], lifted
+
+
+def _across(part: Sequence[int], others: Sequence[Sequence[int]]) -> Iterator[Pair]:
+    for other in others:
+        yield from pairs_between(part, other)
+
+
+def _bind(
+    request: GroupRequest, change_set: ChangeSet, *, now: datetime
+) -> tuple[Sequence[int], Sequence[int]]:
+    """The primary of each child belongs to the master's. Bars for one run give way."""
+    [whole] = change_set
+    heads = [member.ref_id for member in whole.members if member.is_primary]
+    everyone = [member.ref_id for member in whole.members]
+    bars = [
+        d.pk
+        for d in standing_between(pairs_between(everyone, everyone))
+        if d.kind == GroupDecision.Kind.NEVER and d.is_for_one_run
+    ]
+    lift(bars, by=request.by, now=now)
+    made, lifted = decide(
+        [pair_of(whole.primary_ref_id, head) for head in heads if head != whole.primary_ref_id],
+        GroupDecision.Kind.MUST,
+        by=request.by,
+        now=now,
+        reason=request.reason or f"group, request {request.pk}",
+    )
+    return made, [*bars, *lifted]
+
+
+def _bind_again(request: GroupRequest, *, now: datetime) -> Sequence[int]:
+    """What a rule has parted would be parted again: a ref of each part belongs to one of the first.
+
+    What a person parted hangs together as it did, once their decisions are taken back.
+    """
+    change = request.undoes
+    assert change is not None
+    if change.run_id is None:
+        return []
+    before = refs_before(change)
+    pairs: list[Pair] = []
+    for group_id in set(before.values()):
+        sides = [[r for r in refs if before.get(r) == group_id] for refs in change.after.values()]
+        heads = [min(side) for side in sides if side]
+        pairs += [pair_of(heads[0], head) for head in heads[1:]]
+    known = set(
+        SystemRef.objects.filter(pk__in={end for pair in pairs for end in pair}).values_list("pk", flat=True)
+    )
+    whole = [pair for pair in pairs if set(pair) <= known]
+    made, _lifted = decide(
+        whole,
+        GroupDecision.Kind.MUST,
+        by=request.by,
+        now=now,
+        reason=request.reason or f"undo, request {request.pk}",
+    )
+    return made
+
+
+def _pin_masters(planned: Sequence[Planned]) -> None:
+    """Have the master's golden values that are not pinned yet go before the children's (R-CM-9, 10)."""
+    joining = {
+        plan.change_set[0].contact_id: plan
+        for plan in planned
+        if plan.change_set and plan.request.kind == Kind.GROUP
+    }
+    masters = [group_id for group_id in joining if group_id is not None]
+    standing = GoldenPin.objects.filter(AnyOf("contact", masters)).values_list("contact_id", "field")
+    pinned = set(standing)
+    for master, chosen in origins(masters).items():
+        plan = joining[master]
+        pins = [(master, name, ref) for name, ref in chosen.items() if (master, name) not in pinned]
+        plan.order = replace(plan.order, pins=pins)
