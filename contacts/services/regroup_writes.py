@@ -19,6 +19,7 @@ from contacts.services.golden import golden_rows, refresh_golden
 from contacts.services.gone_leads import hand_on_leads
 from contacts.services.group_aliases import lead_on
 from contacts.services.group_changes import Circle, Order, keep_changes
+from contacts.services.review_memory import note_new_members
 
 _MOVE_FIELDS = (
     "system_ref",
@@ -99,6 +100,8 @@ def write_changes(
     touched = {p.to for p in changed} | {p.member.contact_id for p in changed if p.member.contact_id}
     refresh_golden(touched - gone - set(made), now=now)
     hand_on_leads(sorted(touched - gone), now=now)
+    joined = {p.to for p in changed if p.is_moved}
+    note_new_members([p.member.ref_id for p in placements if p.to in joined])
     record_changes(touched, now=now)
     return waiting
 
