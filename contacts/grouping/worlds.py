@@ -1,4 +1,4 @@
-"""Compares a handful of refs as they are and as they might be: would they be one person then?"""
+"""Compares a handful of refs as they are and as they might be: what a run over them would come to."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
