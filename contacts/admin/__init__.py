@@ -2,6 +2,7 @@
 
 from contacts.admin import (
     contact,
+    group_changes,
     jobs,
     matching_rules,
     model_versions,
@@ -13,6 +14,7 @@ from contacts.admin import (
 
 __all__ = [
     "contact",
+    "group_changes",
     "jobs",
     "matching_rules",
     "model_versions",

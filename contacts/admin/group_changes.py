@@ -1,0 +1,290 @@
+"""Changes of groups: the list, the readable record of one, and asking for it to be taken back."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, Model, OuterRef, Prefetch, Q, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
+
+from contacts.admin.change_record import change_record, name_of_user, undoing
+from contacts.admin_access import PerSystemAdmin, PerSystemChangeList, organisation_of
+from contacts.models import GroupChange, GroupRequest, Move, TicketSystem
+from contacts.next_night import next_night_at
+from contacts.services.group_requests import (
+    WHY_NOT,
+    CannotRequest,
+    MayNotRequest,
+    file_undo,
+    may_group,
+    may_process,
+)
+from contacts.services.group_requests_applied import process_now
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import User
+
+CHANGELIST = "admin:contacts_groupchange_changelist"
+_LONGEST_NUMBER = 18  # digits, that a database's id can have
+
+
+@dataclass(frozen=True)
+class ChangeLine:
+    """One line of the list, or of the panel on a contact's page."""
+
+    change: GroupChange
+    open_undo: GroupRequest | None
+
+    @property
+    def before(self) -> Sequence[int]:
+        return sorted(int(group) for group in self.change.before)
+
+    @property
+    def after(self) -> Sequence[int]:
+        return sorted(int(group) for group in self.change.after)
+
+    @property
+    def what(self) -> str:
+        return what_of(self.change)
+
+    @property
+    def by(self) -> str:
+        """Whose word it was; the night's where nobody asked."""
+        if self.change.request_id:
+            return name_of_user(self.change.by) or "somebody who has left"
+        return "the night, by rule" if self.change.run_id else name_of_user(self.change.by) or "the night"
+
+    @property
+    def refs(self) -> int:
+        return sum(len(held) for held in self.change.after.values())
+
+    @property
+    def undone_at(self) -> Any:
+        return self.change.undone_by.at if self.change.undone_by else None
+
+
+def what_of(change: GroupChange) -> str:
+    """What became of the groups, in a word."""
+    if is_undo(change):
+        return "taken back"
+    if change.is_join and change.is_split:
+        return "regrouped"
+    return "joined" if change.is_join else "split"
+
+
+def is_undo(change: GroupChange) -> bool:
+    """Whether it took another change back; asks nothing where the request is loaded."""
+    return change.request is not None and change.request.kind == GroupRequest.Kind.UNDO
+
+
+def lines_of(changes: Any) -> list[ChangeLine]:
+    """The lines of changes; three queries whatever their number."""
+    waiting = GroupRequest.objects.open()
+    loaded = changes.select_related("by", "request", "undone_by").prefetch_related(
+        Prefetch("systems", TicketSystem.objects.order_by("rank", "code")),
+        Prefetch("undo_requests", waiting, to_attr="open_undos"),
+    )
+    return [ChangeLine(change, next(iter(change.open_undos), None)) for change in loaded]
+
+
+def _user(request: HttpRequest) -> "User":
+    return cast("User", request.user)
+
+
+class ChangeKindFilter(admin.SimpleListFilter):
+    title = "what"
+    parameter_name = "what"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("joined", "joined"), ("split", "split")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "joined":
+            return queryset.filter(is_join=True)
+        return queryset.filter(is_split=True) if self.value() == "split" else queryset
+
+
+class ByFilter(admin.SimpleListFilter):
+    title = "by"
+    parameter_name = "by"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("hand", "by hand"), ("rule", "by rule")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "hand":
+            return queryset.exclude(request=None)
+        return queryset.filter(request=None) if self.value() == "rule" else queryset
+
+
+class UndoneFilter(admin.SimpleListFilter):
+    title = "stands"
+    parameter_name = "stands"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("yes", "standing"), ("no", "taken back")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
+        if self.value() == "yes":
+            return queryset.filter(undone_by=None)
+        return queryset.exclude(undone_by=None) if self.value() == "no" else queryset
+
+
+class ChangeList(PerSystemChangeList):
+    """The page's changes as lines."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        found = {line.change.pk: line for line in lines_of(GroupChange.objects.filter(pk__in=self.page.ids))}
+        self.lines = [found[pk] for pk in self.page.ids if pk in found]
+
+
+@admin.register(GroupChange)
+class GroupChangeAdmin(PerSystemAdmin):
+    """Written by the night and by requests; read, and taken back, here."""
+
+    list_display = ("pk",)
+    list_filter = (ChangeKindFilter, ByFilter, UndoneFilter)
+    search_fields = ("pk",)  # what the box finds is get_search_results' business
+    search_help_text = "GroupID"
+    sortable_by = ()
+    ordering = ("-pk",)
+    change_list_template = "admin/contacts/groupchange/change_list.html"
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return ChangeList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: Any, search_term: str
+    ) -> tuple[QuerySet, bool]:
+        """Changes in which a ref left this GroupID or came to it."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        if not term.isdecimal() or len(term) > _LONGEST_NUMBER:
+            return queryset.none(), False
+        moves = Move.objects.filter(change=OuterRef("pk"))
+        at_group = moves.filter(Q(from_group=int(term)) | Q(to_group=int(term)))
+        return queryset.filter(Exists(at_group)), False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return False
+
+    def get_urls(self) -> list[URLPattern]:
+        undo = require_http_methods(["GET", "HEAD", "POST"])(self.undo_view)
+        return [
+            path(
+                "<path:object_id>/undo/",
+                self.admin_site.admin_view(undo),
+                name="contacts_groupchange_undo",
+            ),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        context = {"title": "Changes of groups", "is_fullwidth": "1", "may_group": may_group(_user(request))}
+        return super().changelist_view(request, context | (extra_context or {}))
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
+    ) -> HttpResponse:
+        """The record; 404 for one of which the user may not see every ref, 403 for any attempt to write."""
+        change = self._change(request, object_id)
+        if request.method not in ("GET", "HEAD"):
+            raise PermissionDenied
+        [line] = lines_of(GroupChange.objects.filter(pk=change.pk))
+        country = organisation_of(request).default_country
+        context = {
+            **self._context(request, change),
+            "line": line,
+            "record": change_record(line.change, user=_user(request), country=country),
+            "may_group": may_group(_user(request)),
+            "why_not": WHY_NOT,
+        }
+        return TemplateResponse(request, "contacts/changes/record.html", context)
+
+    def undo_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """What taking it back comes to, with the question about later nights; POST asks the night for it."""
+        change = self._change(request, object_id)
+        if not may_group(_user(request)):
+            raise PermissionDenied
+        refusal, status = "", 200
+        if request.method == "POST":
+            try:
+                return self._file(request, change)
+            except CannotRequest as why:
+                refusal, status = str(why), 403 if isinstance(why, MayNotRequest) else 200
+        [line] = lines_of(GroupChange.objects.filter(pk=change.pk))
+        organisation = organisation_of(request)
+        context = {
+            **self._context(request, change),
+            "line": line,
+            "undoing": undoing(change, user=_user(request)),
+            "is_settled": change.undone_by_id is not None or is_undo(line.change),
+            "refusal": refusal,
+            "reason": request.POST.get("reason", "")[:300],
+            "may_regroup": request.POST.get("may_regroup") == "yes",
+            "may_process": may_process(_user(request)),
+            "night_at": next_night_at(organisation, now=timezone.now()),
+        }
+        return TemplateResponse(request, "contacts/changes/undo.html", context, status=status)
+
+    def _file(self, request: HttpRequest, change: GroupChange) -> HttpResponse:
+        now = timezone.now()
+        filed = file_undo(
+            change,
+            by=_user(request),
+            now=now,
+            may_regroup=request.POST.get("may_regroup") == "yes",
+            reason=request.POST.get("reason", "").strip(),
+        )
+        if "now" in request.POST and may_process(_user(request)):
+            done = process_now(filed, by=_user(request), now=now)
+            if done.state == GroupRequest.State.DONE:
+                self.message_user(request, f"Change {change.pk} is taken back.", messages.SUCCESS)
+            else:
+                self.message_user(
+                    request, f"Request {filed.pk} failed: {done.outcome or done.state}", messages.ERROR
+                )
+        else:
+            self.message_user(
+                request,
+                f"Request {filed.pk}: change {change.pk} will be taken back in the coming night. Until then "
+                "nothing changes, and the request can be withdrawn.",
+                messages.SUCCESS,
+            )
+        return redirect("admin:contacts_groupchange_change", change.pk)
+
+    def _change(self, request: HttpRequest, object_id: str) -> GroupChange:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        number = unquote(object_id)
+        if not number.isdecimal() or len(number) > _LONGEST_NUMBER:
+            raise Http404
+        change = self.get_queryset(request).filter(pk=int(number)).first()
+        if change is None:
+            raise Http404
+        return change
+
+    def _context(self, request: HttpRequest, change: GroupChange) -> dict[str, Any]:
+        crumbs = [("Changes of groups", reverse(CHANGELIST)), (f"Change {change.pk}", "")]
+        return {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"Change {change.pk}",
+            "crumbs": crumbs,
+            "is_fullwidth": "1",
+        }
