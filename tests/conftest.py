@@ -22,7 +22,7 @@ def nothing_remembered():
 
 @pytest.fixture(autouse=True, scope="session")
 def conditions_are_looked_over_once():
-    """Splink parses the condition of each level whenever it is given settings, and ours are few and the same."""
+    """Splink parses the condition of each level whenever it is given settings; ours are few."""
     as_shipped, seen = ComparisonLevel._validate_sql, set()
 
     def look_over(level):
