@@ -34,17 +34,86 @@ def pairs_between(one: Iterable[int], other: Iterable[int]) -> list[Pair]:
     return sorted({pair_of(a, b) for a in one for b in others if a != b})
 
 
-def standing_between(pairs: Collection[Pair]) -> list[GroupDecision]:
-    """The standing decisions on these pairs; locks none."""
-    wanted = set(pairs)
-    ends = sorted({end for pair in wanted for end in pair})
-    found: dict[int, GroupDecision] = {}
+def standing_among(ref_ids: Collection[int]) -> dict[Pair, GroupDecision]:
+    """The standing decisions with both ends among these refs; locks none."""
+    here = set(ref_ids)
+    ends = sorted(here)
+    found: dict[Pair, GroupDecision] = {}
     for start in range(0, len(ends), PAIRS_AT_ONCE):
-        chunk = ends[start : start + PAIRS_AT_ONCE]
-        rows = GroupDecision.objects.standing().filter(AnyOf("left", chunk))
+        rows = GroupDecision.objects.standing().filter(AnyOf("left", ends[start : start + PAIRS_AT_ONCE]))
         rows = rows.select_related("author", "left__system", "right__system")
-        found |= {row.pk: row for row in rows if (row.left_id, row.right_id) in wanted}
-    return list(found.values())
+        found |= {(row.left_id, row.right_id): row for row in rows if row.right_id in here}
+    return found
+
+
+class Ledger:
+    """Decisions to be written about some refs, for several owners (requests) at once.
+
+    A standing decision of the same kind stays as it is, but one for a single run gives way to one that
+    lasts; one of the other kind is lifted. Idempotent; of two callers at once one meets the constraint (one
+    standing decision per pair) and its transaction is taken back. Asks for no rights: who uses it does.
+    """
+
+    def __init__(self, ref_ids: Collection[int]) -> None:
+        self._standing = standing_among(ref_ids)
+        self._wanted: list[tuple[int, GroupDecision]] = []
+        self._lifted: list[tuple[int, int, User | None]] = []
+
+    def bars(self, pairs: Iterable[Pair], *, for_one_run: bool = False) -> list[GroupDecision]:
+        """The do-not-group rules on these pairs: those that last, or those for one run."""
+        found = (self._standing.get(pair) for pair in pairs)
+        return [d for d in found if d and d.kind == Kind.NEVER and d.is_for_one_run == for_one_run]
+
+    def lift(self, decision: GroupDecision, *, owner: int, by: User | None) -> None:
+        """Have a standing decision end."""
+        del self._standing[decision.left_id, decision.right_id]
+        self._lifted.append((owner, decision.pk, by))
+
+    def want(
+        self,
+        pairs: Iterable[Pair],
+        kind: GroupDecision.Kind,
+        *,
+        owner: int,
+        by: User | None,
+        now: datetime,
+        reason: str = "",
+        is_for_one_run: bool = False,
+    ) -> None:
+        """Have these pairs belong together, or never."""
+        for pair in pairs:
+            standing = self._standing.get(pair)
+            if standing and standing.kind == kind and (is_for_one_run or not standing.is_for_one_run):
+                continue
+            if standing:
+                self.lift(standing, owner=owner, by=by)
+            decision = GroupDecision(
+                kind=kind,
+                left_id=pair[0],
+                right_id=pair[1],
+                author=by,
+                reason=reason,
+                since=now,
+                is_for_one_run=is_for_one_run,
+            )
+            self._standing[pair] = decision
+            self._wanted.append((owner, decision))
+
+    def write(self, *, now: datetime) -> tuple[dict[int, list[int]], dict[int, list[int]]]:
+        """Write it all; returns, by owner, the ids of the decisions made and of those lifted."""
+        made: dict[int, list[int]] = {}
+        lifted: dict[int, list[int]] = {}
+        by_whom: dict[User | None, list[int]] = {}
+        for owner, decision_id, by in self._lifted:
+            lifted.setdefault(owner, []).append(decision_id)
+            by_whom.setdefault(by, []).append(decision_id)
+        for by, ids in by_whom.items():
+            lift(ids, by=by, now=now)
+        rows = [decision for _owner, decision in self._wanted]
+        GroupDecision.objects.bulk_create(rows, batch_size=PAIRS_AT_ONCE)
+        for owner, decision in self._wanted:
+            made.setdefault(owner, []).append(decision.pk)
+        return made, lifted
 
 
 @transaction.atomic
@@ -55,38 +124,15 @@ def decide(
     by: User | None,
     now: datetime,
     reason: str = "",
-    is_for_one_run: bool = False,
 ) -> tuple[list[int], list[int]]:
     """Have these pairs belong together, or never; returns the ids of the decisions made and lifted for it.
 
-    A standing decision of the same kind stays as it is, but one for a single run gives way to one that
-    lasts; one of the other kind is lifted. Idempotent; of two callers at once one meets the constraint (one
-    standing decision per pair) and its transaction is taken back. Asks for no rights: who calls it does.
+    As a Ledger does. Asks for no rights: who calls it does.
     """
-    lifted, kept = [], set()
-    for standing in standing_between(pairs):
-        if standing.kind == kind and (is_for_one_run or not standing.is_for_one_run):
-            kept.add((standing.left_id, standing.right_id))
-        else:
-            lifted.append(standing.pk)
-    lift(lifted, by=by, now=now)
-    wanted = sorted(set(pairs) - kept)
-    made = GroupDecision.objects.bulk_create(
-        [
-            GroupDecision(
-                kind=kind,
-                left_id=left,
-                right_id=right,
-                author=by,
-                reason=reason,
-                since=now,
-                is_for_one_run=is_for_one_run,
-            )
-            for left, right in wanted
-        ],
-        batch_size=PAIRS_AT_ONCE,
-    )
-    return [decision.pk for decision in made], lifted
+    ledger = Ledger({end for pair in pairs for end in pair})
+    ledger.want(sorted(set(pairs)), kind, owner=0, by=by, now=now, reason=reason)
+    made, lifted = ledger.write(now=now)
+    return made.get(0, []), lifted.get(0, [])
 
 
 def lift(decision_ids: Collection[int], *, by: User | None, now: datetime) -> int:

@@ -1,33 +1,36 @@
 """Turns requests into what has to be written, from the mapping as it stands under lock."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from itertools import groupby
 
 from django.contrib.auth.models import User
 from django.db.models import F
 
 from contacts.group_plan import ChangeSet, Member, Part
-from contacts.models import Contact, GoldenPin, GroupDecision, GroupRequest, Move, RequestRef, SystemRef
+from contacts.models import (
+    Contact,
+    GoldenPin,
+    GroupChange,
+    GroupDecision,
+    GroupRequest,
+    Move,
+    RequestRef,
+    SystemRef,
+)
 from contacts.models import Mapping as Placed
 from contacts.models.any_of import AnyOf
 from contacts.models.mapping import PrimaryBy
 from contacts.permissions import SystemRight, systems_with
-from contacts.services.decisions import (
-    Pair,
-    decide,
-    lift,
-    pair_of,
-    pairs_between,
-    stand_again,
-    standing_between,
-)
+from contacts.services.decisions import Ledger, Pair, lift, pair_of, pairs_between, stand_again
 from contacts.services.golden import origins
 from contacts.services.group_changes import Order
 from contacts.services.group_undo import blocked_by, refs_before, undo_parts
 
 Kind = GroupRequest.Kind
+Decision = GroupDecision.Kind
 CAUSES = {
     Kind.GROUP: Move.Cause.GROUPED,
     Kind.UNGROUP: Move.Cause.UNGROUPED,
@@ -69,6 +72,7 @@ def plan_requests(requests: Sequence[GroupRequest], *, now: datetime) -> list[Pl
     """
     named = _named(requests)
     stands = _lock_and_read([ref_id for refs in named.values() for ref_id, _part in refs])
+    ledger = Ledger(stands.home)
     taken: set[int] = set()
     systems: dict[User, frozenset[int]] = {}
     planned = []
@@ -76,7 +80,7 @@ def plan_requests(requests: Sequence[GroupRequest], *, now: datetime) -> list[Pl
         plan = Planned(request)
         refs = [(ref_id, part) for ref_id, part in named.get(request.pk, ()) if ref_id in stands.home]
         groups = list(dict.fromkeys(stands.home[ref_id] for ref_id, _part in refs))
-        plan.refusal = _refusal(request, refs, groups, stands, systems)
+        plan.refusal = _refusal(request, refs, groups, stands, systems, ledger)
         if not plan.refusal and taken.intersection(groups):
             plan.refusal = CHANGED
         if not plan.refusal:
@@ -84,8 +88,18 @@ def plan_requests(requests: Sequence[GroupRequest], *, now: datetime) -> list[Pl
             plan.refusal = "" if _moves(plan.change_set) else CHANGED
         if not plan.refusal:
             taken.update(groups)
-            plan.order = _order(plan, now=now)
+            _decide(request, plan.change_set, ledger, now=now)
         planned.append(plan)
+    made, lifted = ledger.write(now=now)
+    for plan in planned:
+        request = plan.request
+        plan.order = Order(
+            CAUSES[Kind(request.kind)],
+            request.pk,
+            request.by_id,
+            made.get(request.pk, []),
+            lifted.get(request.pk, []),
+        )
     _pin_masters(planned)
     return planned
 
@@ -134,6 +148,7 @@ def _refusal(
     groups: Sequence[int],
     stands: _Stands,
     systems: dict[User, frozenset[int]],
+    ledger: Ledger,
 ) -> str:
     """Why the request cannot be carried out as things stand; blank where it can."""
     if not refs:
@@ -143,7 +158,7 @@ def _refusal(
         if not {stands.system_of[member.ref_id] for member in stands.of(groups)} <= seen:
             return NOT_SEEN
     if request.kind == Kind.GROUP:
-        return _refusal_of_grouping(refs, groups, stands)
+        return _refusal_of_grouping(refs, groups, stands, ledger)
     if request.kind == Kind.UNDO:
         change = request.undoes
         if change is None or change.undone_by_id is not None:
@@ -153,7 +168,9 @@ def _refusal(
     return CHANGED if len(groups) > 1 else ""
 
 
-def _refusal_of_grouping(refs: Sequence[tuple[int, int]], groups: Sequence[int], stands: _Stands) -> str:
+def _refusal_of_grouping(
+    refs: Sequence[tuple[int, int]], groups: Sequence[int], stands: _Stands, ledger: Ledger
+) -> str:
     """Each side has to be of one Contact still, there have to be two at least, and nothing between them."""
     sides: dict[int, set[int]] = {}
     for ref_id, part in refs:
@@ -162,8 +179,7 @@ def _refusal_of_grouping(refs: Sequence[tuple[int, int]], groups: Sequence[int],
         return CHANGED
     everyone = [member.ref_id for member in stands.of(groups)]
     between = [p for p in pairs_between(everyone, everyone) if stands.home[p[0]] != stands.home[p[1]]]
-    bars = [d for d in standing_between(between) if d.kind == GroupDecision.Kind.NEVER]
-    return BARRED if any(not bar.is_for_one_run for bar in bars) else ""
+    return BARRED if ledger.bars(between) else ""
 
 
 def _change_set(request: GroupRequest, refs: Sequence[tuple[int, int]], stands: _Stands) -> ChangeSet:
@@ -204,36 +220,25 @@ def _moves(change_set: ChangeSet) -> bool:
     return any(member.contact_id != part.contact_id for part in change_set for member in part.members)
 
 
-def _order(plan: Planned, *, now: datetime) -> Order:
-    """With the decisions that go with the request, written."""
-    request = plan.request
-    made, lifted = _decide(request, plan.change_set, now=now)
-    return Order(CAUSES[Kind(request.kind)], request.pk, request.by_id, made, lifted)
-
-
-def _decide(
-    request: GroupRequest, change_set: ChangeSet, *, now: datetime
-) -> tuple[Sequence[int], Sequence[int]]:
-    """What keeps the night from doing otherwise; returns the decisions made and lifted."""
+def _decide(request: GroupRequest, change_set: ChangeSet, ledger: Ledger, *, now: datetime) -> None:
+    """What keeps the night from doing otherwise."""
+    wants = partial(ledger.want, owner=request.pk, by=request.by, now=now)
+    reason = request.reason or f"{request.get_kind_display()}, request {request.pk}"
     if request.kind == Kind.GROUP:
-        return _bind(request, change_set, now=now)
-    stood: list[int] = []
-    if request.undoes is not None:
-        lift(request.undoes.made, by=request.by, now=now)
-        stood = stand_again(request.undoes.lifted)
-        if not request.undoes.is_join:
-            return [*stood, *_bind_again(request, now=now)], []
+        _bind(request, change_set[0], ledger, partial(wants, reason=reason))
+        return
+    change = request.undoes
+    if change is not None:
+        lift(change.made, by=request.by, now=now)
+        stand_again(change.lifted)
+        if not change.is_join:
+            wants(_parted_by_rule(change), Decision.MUST, reason=reason)
+            return
     parts = [[member.ref_id for member in part.members] for part in change_set]
     apart = [pair for number, part in enumerate(parts) for pair in _across(part, parts[number + 1 :])]
-    made, lifted = decide(
-        apart,
-        GroupDecision.Kind.NEVER,
-        by=request.by,
-        now=now,
-        reason=request.reason or f"{request.get_kind_display()}, request {request.pk}",
-        is_for_one_run=request.may_regroup,
-    )
-    return [*stood, *made], lifted
+    wants(apart, Decision.NEVER, reason=reason, is_for_one_run=request.may_regroup)
+    if request.kind == Kind.SPLIT:  # those of one part may have hung together by others alone
+        wants([pair_of(part[0], other) for part in parts for other in part[1:]], Decision.MUST, reason=reason)
 
 
 def _across(part: Sequence[int], others: Sequence[Sequence[int]]) -> Iterator[Pair]:
@@ -241,56 +246,34 @@ def _across(part: Sequence[int], others: Sequence[Sequence[int]]) -> Iterator[Pa
         yield from pairs_between(part, other)
 
 
-def _bind(
-    request: GroupRequest, change_set: ChangeSet, *, now: datetime
-) -> tuple[Sequence[int], Sequence[int]]:
+def _bind(request: GroupRequest, whole: Part, ledger: Ledger, wants: Callable[..., None]) -> None:
     """The primary of each child belongs to the master's. Bars for one run give way."""
-    [whole] = change_set
-    heads = [member.ref_id for member in whole.members if member.is_primary]
     everyone = [member.ref_id for member in whole.members]
-    bars = [
-        d.pk
-        for d in standing_between(pairs_between(everyone, everyone))
-        if d.kind == GroupDecision.Kind.NEVER and d.is_for_one_run
-    ]
-    lift(bars, by=request.by, now=now)
-    made, lifted = decide(
-        [pair_of(whole.primary_ref_id, head) for head in heads if head != whole.primary_ref_id],
-        GroupDecision.Kind.MUST,
-        by=request.by,
-        now=now,
-        reason=request.reason or f"group, request {request.pk}",
-    )
-    return made, [*bars, *lifted]
+    for bar in ledger.bars(pairs_between(everyone, everyone), for_one_run=True):
+        ledger.lift(bar, owner=request.pk, by=request.by)
+    heads = [member.ref_id for member in whole.members if member.is_primary]
+    leader = whole.primary_ref_id
+    wants([pair_of(leader, head) for head in heads if head != leader], Decision.MUST)
 
 
-def _bind_again(request: GroupRequest, *, now: datetime) -> Sequence[int]:
+def _parted_by_rule(change: GroupChange) -> list[Pair]:
     """What a rule has parted would be parted again: a ref of each part belongs to one of the first.
 
     What a person parted hangs together as it did, once their decisions are taken back.
     """
-    change = request.undoes
-    assert change is not None
     if change.run_id is None:
         return []
     before = refs_before(change)
+    known = set(SystemRef.objects.filter(AnyOf("id", list(before))).values_list("pk", flat=True))
     pairs: list[Pair] = []
-    for group_id in set(before.values()):
-        sides = [[r for r in refs if before.get(r) == group_id] for refs in change.after.values()]
+    for group_id in sorted(set(before.values())):
+        sides = [
+            [ref_id for ref_id in refs if before.get(ref_id) == group_id and ref_id in known]
+            for refs in change.after.values()
+        ]
         heads = [min(side) for side in sides if side]
         pairs += [pair_of(heads[0], head) for head in heads[1:]]
-    known = set(
-        SystemRef.objects.filter(pk__in={end for pair in pairs for end in pair}).values_list("pk", flat=True)
-    )
-    whole = [pair for pair in pairs if set(pair) <= known]
-    made, _lifted = decide(
-        whole,
-        GroupDecision.Kind.MUST,
-        by=request.by,
-        now=now,
-        reason=request.reason or f"undo, request {request.pk}",
-    )
-    return made
+    return pairs
 
 
 def _pin_masters(planned: Sequence[Planned]) -> None:

@@ -8,10 +8,10 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils.timezone import localtime
 
-from contacts.models import Contact, GroupChange, GroupDecision, GroupRequest, Mapping, RequestRef
+from contacts.models import Contact, GroupChange, GroupRequest, Mapping, RequestRef
 from contacts.models.any_of import AnyOf
 from contacts.permissions import SystemRight, systems_with
-from contacts.services.decisions import pairs_between, standing_between
+from contacts.services.decisions import Ledger, pairs_between
 from contacts.services.group_undo import blocked_by, concerned
 
 Kind, State = GroupRequest.Kind, GroupRequest.State
@@ -231,15 +231,14 @@ def _require_no_bar(places: Sequence[_Place]) -> None:
     group_of = {place.ref_id: place.group_id for place in places}
     refs = list(group_of)
     between = [pair for pair in pairs_between(refs, refs) if group_of[pair[0]] != group_of[pair[1]]]
-    for decision in standing_between(between):
-        if decision.kind == GroupDecision.Kind.NEVER and not decision.is_for_one_run:
-            author = decision.author
-            who = (author.get_full_name() or author.get_username()) if author else "Somebody"
-            when = f"{localtime(decision.since):%-d %b %Y}"
-            raise CannotRequest(
-                f"{who} said on {when} that {decision.left} and {decision.right} never belong together. "
-                "Lift that do-not-group rule first."
-            )
+    for decision in Ledger(refs).bars(between):
+        author = decision.author
+        who = (author.get_full_name() or author.get_username()) if author else "Somebody"
+        when = f"{localtime(decision.since):%-d %b %Y}"
+        raise CannotRequest(
+            f"{who} said on {when} that {decision.left} and {decision.right} never belong together. "
+            "Lift that do-not-group rule first."
+        )
 
 
 def _file(
