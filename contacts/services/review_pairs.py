@@ -14,7 +14,7 @@ from contacts.models import AnswerMember, Contact, GroupDecision, GroupRequest, 
 from contacts.models import Mapping as Placed
 from contacts.models.any_of import AnyOf
 from contacts.permissions import SystemRight, sees_every_system, systems_with
-from contacts.services.decisions import pairs_between, standing_between
+from contacts.services.decisions import standing_among
 
 Numbers = tuple[int, int]  # two GroupIDs, the lower first
 
@@ -89,7 +89,7 @@ def load_pairs(
     contacts = {contact.pk: contact for contact in _wholly_visible(asked, user)}
     standing = [pair for pair in numbers if pair[0] in contacts and pair[1] in contacts]
     group_of = {ref: pk for pk, contact in contacts.items() for ref in _refs(contact)}
-    bars = _bars(standing, contacts)
+    bars = _bars(group_of)
     links = _links(group_of, barred={(bar.left_id, bar.right_id) for found in bars.values() for bar in found})
     earlier = _earlier(standing, group_of)
     pairs = {}
@@ -150,17 +150,12 @@ def _asks(link: Link, barred: AbstractSet[Numbers]) -> bool:
     return link.decision == Link.Decision.REVIEW or (link.guard == "never" and link.is_joinable)
 
 
-def _bars(pairs: Sequence[Numbers], contacts: Mapping[int, Contact]) -> dict[Numbers, list[GroupDecision]]:
-    group_of = {ref: pk for pk, contact in contacts.items() for ref in _refs(contact)}
-    between = {
-        refs for left, right in pairs for refs in pairs_between(_refs(contacts[left]), _refs(contacts[right]))
-    }
+def _bars(group_of: Mapping[int, int]) -> dict[Numbers, list[GroupDecision]]:
+    """The standing do-not-group rules between each two of the Contacts."""
     found: dict[Numbers, list[GroupDecision]] = {}
-    rules = [d for d in standing_between(between) if d.kind == GroupDecision.Kind.NEVER]
-    prefetch_related_objects(rules, "left__system", "right__system")
-    for decision in sorted(rules, key=lambda decision: decision.pk):
-        numbers = in_order(group_of[decision.left_id], group_of[decision.right_id])
-        found.setdefault(numbers, []).append(decision)
+    for (left, right), decision in sorted(standing_among(list(group_of)).items()):
+        if decision.kind == GroupDecision.Kind.NEVER and group_of[left] != group_of[right]:
+            found.setdefault(in_order(group_of[left], group_of[right]), []).append(decision)
     return found
 
 
