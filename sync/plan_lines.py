@@ -1,0 +1,200 @@
+"""Lines of tonight's plan as people read them: accounts by name, what is held now, and why."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Count
+
+from contacts.models import GroupRequest, HeldLine, HeldRef, SystemRef
+from sync.models import NightPlan, PlanLine, PlanLineRef
+from sync.night_effects import hold_kind_of
+
+# In the order of a plan: the heading of each kind and what its lines are called.
+KINDS: Mapping[str, str] = {
+    PlanLine.Kind.REQUEST: "Requests that would fail",
+    PlanLine.Kind.GROUP: "Group",
+    PlanLine.Kind.SPLIT: "Split",
+    PlanLine.Kind.REGROUP: "Regroup",
+    PlanLine.Kind.PRIMARY: "Primary accounts",
+    PlanLine.Kind.PLACE: "Place",
+    PlanLine.Kind.GOLDEN: "Golden records",
+    PlanLine.Kind.SUMS: "Sums of purchases",
+}
+_WHY_NOT_HELD = {
+    PlanLine.Kind.PLACE: "A new account has to stand somewhere; nobody else changes by it.",
+    PlanLine.Kind.GOLDEN: "It is repaired because it is not what the accounts say.",
+    PlanLine.Kind.SUMS: "It is repaired because it is not what the purchases say.",
+}
+_MENDED = {
+    PlanLine.Kind.PLACE: "It came in since the last night.",
+    PlanLine.Kind.GOLDEN: "It is not what the accounts say.",
+    PlanLine.Kind.SUMS: "They are not what the purchases say.",
+}
+
+
+@dataclass(frozen=True)
+class Side:
+    """A Contact before or after: its number, or "new 1"; its accounts. Blank number: accounts alone."""
+
+    group_id: str
+    refs: Sequence[SystemRef]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether only the night gives it its number."""
+        return bool(self.group_id) and not self.group_id.isdigit()
+
+
+@dataclass(frozen=True)
+class ShownLine:
+    """One line. `holds`: the held lines that keep it; `why_not_held` where it cannot be held at all."""
+
+    line: PlanLine
+    before: Sequence[Side]
+    after: Sequence[Side]
+    fields: Sequence[str]
+    why: str
+    request: GroupRequest | None
+    is_held: bool
+    holds: Sequence[HeldLine]
+    why_not_held: str
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the request behind it was settled since the plan was made."""
+        return self.request is not None and not self.request.is_open
+
+    @property
+    def held_by(self) -> str:
+        """Who holds it, where that is told."""
+        names = [hold.by.get_full_name() or hold.by.get_username() for hold in self.holds if hold.by]
+        return ", ".join(dict.fromkeys(names))
+
+
+def read_lines(lines: Iterable[PlanLine]) -> list[ShownLine]:
+    """The lines in words; five queries for any number of them. Give it only lines that the reader may see."""
+    given = list(lines)
+    by_line = refs_of(given)
+    refs = _named({ref_id for ids in by_line.values() for ref_id in ids})
+    held = _held_refs(refs)
+    ids = {line.request_id for line in given if line.request_id}
+    requests = GroupRequest.objects.select_related("by").in_bulk(ids)
+    return [
+        _shown(line, by_line.get(line.pk, set()), refs, held, requests.get(line.request_id or 0))
+        for line in given
+    ]
+
+
+def refs_of(lines: Iterable[PlanLine]) -> dict[int, set[int]]:
+    """The refs that each line is about; one query."""
+    found: dict[int, set[int]] = {}
+    rows = PlanLineRef.objects.filter(line__in=[line.pk for line in lines])
+    for line_id, ref_id in rows.values_list("line_id", "system_ref_id"):
+        found.setdefault(line_id, set()).add(ref_id)
+    return found
+
+
+def as_json(shown: ShownLine) -> dict[str, Any]:
+    """A line for programs: numbers of Contacts, new ones as "new 1", and accounts as "MLB 2001"."""
+    line = shown.line
+    refs = {ref.pk: str(ref) for side in (*shown.before, *shown.after) for ref in side.refs}
+    return {
+        "kind": line.kind,
+        "group_ids": line.group_ids,
+        "before": _spelt(line.before, refs),
+        "after": _spelt(line.after, refs),
+        "held": shown.is_held,
+        **({"reason": shown.why} if line.kind == PlanLine.Kind.REQUEST else {}),
+    }
+
+
+def counts_by_kind(plan: NightPlan, user: Any) -> dict[str, int]:
+    """How many lines of each kind the reader may see, in the order of a plan; one query."""
+    rows = PlanLine.objects.filter(plan=plan).visible_to(user).order_by()
+    counts = dict(rows.values_list("kind").annotate(lines=Count("pk", distinct=True)))
+    return {kind: counts[kind] for kind in KINDS if kind in counts}
+
+
+def holds_elsewhere(plan: NightPlan | None, user: Any) -> list[tuple[HeldLine, list[SystemRef]]]:
+    """Held lines that the reader may see and that no line of the plan touches any more, with their refs."""
+    holds = list(HeldLine.objects.visible_to(user).select_related("by").order_by("-at", "-pk"))
+    if not holds:
+        return []
+    refs_by_hold: dict[int, set[int]] = {}
+    for hold_id, ref_id in HeldRef.objects.filter(line__in=holds).values_list("line_id", "system_ref_id"):
+        refs_by_hold.setdefault(hold_id, set()).add(ref_id)
+    every = {ref_id for ids in refs_by_hold.values() for ref_id in ids}
+    touched: set[tuple[str, int]] = set()
+    if plan is not None:
+        rows = PlanLineRef.objects.filter(line__plan=plan, line__request=None, system_ref__in=every)
+        for kind, ref_id in rows.values_list("line__kind", "system_ref_id"):
+            touched.add((hold_kind_of(kind, makes_contact_alone=False) or "", ref_id))
+    refs = _named(every)
+    return [
+        (hold, [refs[pk] for pk in sorted(refs_by_hold.get(hold.pk, ())) if pk in refs])
+        for hold in holds
+        if not any((hold.kind, ref_id) in touched for ref_id in refs_by_hold.get(hold.pk, ()))
+    ]
+
+
+def _shown(
+    line: PlanLine,
+    ref_ids: Collection[int],
+    refs: Mapping[int, SystemRef],
+    held: Mapping[tuple[str, int], HeldLine],
+    request: GroupRequest | None,
+) -> ShownLine:
+    kind = _hold_kind(line)
+    holds = {held[kind, ref_id].pk: held[kind, ref_id] for ref_id in ref_ids if (kind, ref_id) in held}
+    if request is not None:
+        holds = {}
+    return ShownLine(
+        line=line,
+        before=_sides(line.before, refs),
+        after=_sides(line.after, refs),
+        fields=[str(name).replace("_", " ") for name in line.after.get("fields", ())],
+        why=line.reason or ("" if request else _MENDED.get(PlanLine.Kind(line.kind), "")),
+        request=request,
+        is_held=request.state == GroupRequest.State.HELD if request else bool(holds),
+        holds=list(holds.values()),
+        why_not_held="" if request or kind else _WHY_NOT_HELD.get(PlanLine.Kind(line.kind), "It is over."),
+    )
+
+
+def _hold_kind(line: PlanLine) -> str:
+    """How the line is held where no request asked for it; blank: not at all."""
+    if line.kind == PlanLine.Kind.PRIMARY and line.reason and "gone" in line.reason:
+        return ""
+    return hold_kind_of(line.kind, makes_contact_alone=not line.before) or ""
+
+
+def _sides(told: Mapping[str, Any], refs: Mapping[int, SystemRef]) -> list[Side]:
+    if "fields" in told:
+        return [Side("", [refs[pk]]) for pk in (told.get("account"),) if pk in refs]
+    if "primary" in told:
+        return [Side("", [refs[pk]]) for pk in (told["primary"],) if pk in refs]
+    return [Side(name, [refs[pk] for pk in ids if pk in refs]) for name, ids in told.items()]
+
+
+def _spelt(told: Mapping[str, Any], refs: Mapping[int, str]) -> dict[str, Any]:
+    """Refs by name; one that was removed since the plan was made is left out."""
+    spelt: dict[str, Any] = {}
+    for name, value in told.items():
+        if name == "fields":
+            spelt[name] = list(value)
+        elif isinstance(value, int):
+            spelt[name] = refs.get(value, "")
+        else:
+            spelt[name] = [refs[pk] for pk in value if pk in refs]
+    return spelt
+
+
+def _named(ref_ids: Collection[int]) -> dict[int, SystemRef]:
+    rows = SystemRef.objects.filter(pk__in=list(ref_ids)).select_related("system__business_unit")
+    return {ref.pk: ref for ref in rows}
+
+
+def _held_refs(ref_ids: Collection[int]) -> dict[tuple[str, int], HeldLine]:
+    rows = HeldRef.objects.filter(system_ref__in=list(ref_ids)).select_related("line__by")
+    return {(row.kind, row.system_ref_id): row.line for row in rows}
