@@ -11,14 +11,15 @@ from django.conf import settings
 from contacts.exclusive import exclusive
 from contacts.group_plan import ChangeSet, Plan
 from contacts.grouping.records import Decision
-from contacts.models import Contact, GroupingRun, Link
+from contacts.models import Contact, GroupingRun, HeldLine, Link
 from contacts.services.brake import hold, look
 from contacts.services.first_placements import refs_at_once, write_first_placements
 from contacts.services.grouping_found import Found, find
 from contacts.services.grouping_links import redecide_links, write_links
 from contacts.services.grouping_model import follow
 from contacts.services.grouping_state import settle_pending, write_keys
-from contacts.services.regroup_writes import write_changes
+from contacts.services.held_lines import held_ref_ids
+from contacts.services.regroup_writes import refs_of, write_changes
 
 REFS_AT_ONCE = 2_000  # a transaction of well under a second, also on SQLite
 KEYS_TOLD = 20  # of those that became too common, in the run's record
@@ -141,11 +142,15 @@ def write_plan(
 ) -> set[int]:
     """Let the mapping say what was planned; returns the refs that have to wait, for they changed since.
 
-    `progress` is told how many more refs are done.
+    Contacts that touch a ref which somebody holds wait too (HeldLine). `progress` is told how many more refs
+    are done.
     """
+    held = held_ref_ids(HeldLine.Kind.REGROUP)
     waiting: set[int] = set()
     for change_sets, refs in _chunks(plan.change_sets()):
-        waiting |= write_changes(change_sets, pairs=pairs, run=run, now=now)
+        going = [change_set for change_set in change_sets if held.isdisjoint(refs_of([change_set]))]
+        waiting |= refs_of(change_sets) - refs_of(going)
+        waiting |= write_changes(going, pairs=pairs, run=run, now=now)
         progress(refs)
     for placements in plan.first_placements(refs_at_once()):
         waiting |= write_first_placements(placements, run=run, now=now)

@@ -74,7 +74,7 @@ def write_changes(
     }
     contact_ids = sorted(contact_id for contact_id in before if contact_id is not None)
     valid = _still_valid(change_sets, contact_ids)
-    waiting = _refs(change_sets) - _refs(valid)
+    waiting = refs_of(change_sets) - refs_of(valid)
     orders = orders or {}
     placed = _placements(valid, pairs, orders)
     placements = [placement for circle in placed for placement in circle]
@@ -106,7 +106,8 @@ def write_changes(
     return waiting
 
 
-def _refs(change_sets: Sequence[ChangeSet]) -> set[int]:
+def refs_of(change_sets: Sequence[ChangeSet]) -> set[int]:
+    """The refs of all of these."""
     return {member.ref_id for change_set in change_sets for part in change_set for member in part.members}
 
 
