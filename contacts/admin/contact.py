@@ -28,6 +28,7 @@ from contacts.admin.contact_filters import (
     SystemsCountFilter,
     UnitFilter,
 )
+from contacts.admin.why_not import WhyNotScreen
 from contacts.admin_access import PerSystemChangeList, organisation_of
 from contacts.admin_files import ExportingAdmin
 from contacts.contact_page import show
@@ -118,7 +119,7 @@ class ContactList(PerSystemChangeList):
 
 
 @admin.register(Contact)
-class ContactAdmin(ExportingAdmin):
+class ContactAdmin(WhyNotScreen, ExportingAdmin):
     """Golden values are nobody's to edit here: every value belongs to a System Ref."""
 
     resource_classes = (ContactResource,)
