@@ -2,7 +2,9 @@
 
 from contacts.admin import (
     contact,
+    decisions,
     group_changes,
+    group_requests,
     jobs,
     matching_rules,
     model_versions,
@@ -14,7 +16,9 @@ from contacts.admin import (
 
 __all__ = [
     "contact",
+    "decisions",
     "group_changes",
+    "group_requests",
     "jobs",
     "matching_rules",
     "model_versions",

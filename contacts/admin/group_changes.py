@@ -226,7 +226,7 @@ class GroupChangeAdmin(PerSystemAdmin):
             try:
                 return self._file(request, change)
             except CannotRequest as why:
-                refusal, status = str(why), 403 if isinstance(why, MayNotRequest) else 200
+                refusal, status = str(why), 403 if isinstance(why, MayNotRequest) else 409
         [line] = lines_of(GroupChange.objects.filter(pk=change.pk))
         organisation = organisation_of(request)
         context = {
