@@ -105,6 +105,7 @@ def pairs_by_weight(
     if least is not None:
         links = links.filter(weight__gte=least)
     seen: set[Numbers] = set()
+    begun = after
     while True:
         rows = _beyond(links, after).values_list("pk", "weight", *_ENDS)[:LOOKED_AT_ONCE]
         batch = [(pk, weight, in_order(one, other)) for pk, weight, one, other in rows]
@@ -112,7 +113,7 @@ def pairs_by_weight(
         pairs = load_pairs(list(shown), user, shown=shown)
         for pk, _weight, numbers in batch:
             pair = pairs.get(numbers)
-            if shown.get(numbers) == pk and pair and not _came_before(pair, after):
+            if shown.get(numbers) == pk and pair and not _came_before(pair, begun, wanted):
                 yield pair
         seen |= set(shown)
         if len(batch) < LOOKED_AT_ONCE:
@@ -172,11 +173,12 @@ def _beyond(links: QuerySet[Link], place: Place | None) -> QuerySet[Link]:
     return links.filter(weight__lte=weight).filter(Q(weight__lt=weight) | Q(pk__gt=pk))
 
 
-def _came_before(pair: Pair, after: Place | None) -> bool:
+def _came_before(pair: Pair, after: Place | None, wanted: Wanted) -> bool:
     """Whether a page before has shown the pair, by a stronger link."""
-    if after is None or pair.link is None:
+    link = pair.strongest
+    if after is None or link is None or wanted.rule not in (None, link.rule):
         return False
-    return (-pair.link.weight, pair.link.pk) <= (-after[0], after[1])
+    return (-link.weight, link.pk) <= (-after[0], after[1])
 
 
 def _about() -> int:

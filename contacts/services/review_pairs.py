@@ -25,14 +25,15 @@ Answer = ReviewAnswer.Answer
 class Pair:
     """The lower GroupID stands left. Both Contacts have their `visible_mappings`, which are all they have.
 
-    `link`: the strongest that asks for a person, else the strongest there is. `earlier`: the standing
-    answers about refs that stand on either side, the newest first. `bars`: the do-not-group rules between
-    the two. `key` is made of the exact members.
+    `strongest`: of the links that ask for a person, else of those there are; `link`: the one that the pair
+    is shown by. `earlier`: the standing answers about refs that stand on either side, the newest first.
+    `bars`: the do-not-group rules between the two. `key` is made of the exact members.
     """
 
     left: Contact
     right: Contact
     link: Link | None
+    strongest: Link | None
     key: str
     earlier: Sequence[ReviewAnswer]
     bars: Sequence[GroupDecision]
@@ -97,9 +98,10 @@ def load_pairs(
         left, right = contacts[pair[0]], contacts[pair[1]]
         between = links.get(pair, [])
         wanted = (shown or {}).get(pair)
-        link = next((link for link in between if link.pk == wanted), next(iter(between), None))
+        strongest = next(iter(between), None)
+        link = next((link for link in between if link.pk == wanted), strongest)
         key = key_of(_refs(left), _refs(right))
-        pairs[pair] = Pair(left, right, link, key, earlier.get(pair, []), bars.get(pair, []))
+        pairs[pair] = Pair(left, right, link, strongest, key, earlier.get(pair, []), bars.get(pair, []))
     return pairs
 
 
