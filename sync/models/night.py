@@ -46,6 +46,10 @@ class NightRun(models.Model):
         help_text="the last grouping run of this night that the brake held",
     )
 
+    told_at = models.DateTimeField(
+        null=True, blank=True, help_text="When its morning report went out by e-mail."
+    )
+
     objects = NightRunQuerySet.as_manager()
 
     class Meta:

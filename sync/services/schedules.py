@@ -10,7 +10,9 @@ from contacts.next_night import next_night_at
 NIGHT = "Night"
 RESUME = "Take up what was cut off"
 WRITE_BACK = "Write back what waits"
+PLAN = "Tonight's plan"
 MINUTES_BETWEEN_LOOKS = 5
+MINUTES_BETWEEN_PLANS = 60
 
 
 def ensure_schedules(*, now: datetime) -> None:
@@ -23,14 +25,18 @@ def ensure_schedules(*, now: datetime) -> None:
             "next_run": next_night_at(Organisation.load(), now=now),
         },
     )
-    for name, task in ((RESUME, "sync.tasks.take_up"), (WRITE_BACK, "ticketing.tasks.sweep_write_backs")):
+    for name, task, minutes in (
+        (RESUME, "sync.tasks.take_up", MINUTES_BETWEEN_LOOKS),
+        (WRITE_BACK, "ticketing.tasks.sweep_write_backs", MINUTES_BETWEEN_LOOKS),
+        (PLAN, "sync.tasks.plan_when_changed", MINUTES_BETWEEN_PLANS),
+    ):
         Schedule.objects.get_or_create(
             name=name,
             defaults={
                 "func": task,
                 "schedule_type": Schedule.MINUTES,
-                "minutes": MINUTES_BETWEEN_LOOKS,
-                "next_run": now + timedelta(minutes=MINUTES_BETWEEN_LOOKS),
+                "minutes": minutes,
+                "next_run": now + timedelta(minutes=minutes),
             },
         )
 

@@ -6,7 +6,7 @@ import pytest
 from django_q.models import Schedule
 
 from contacts.models import Organisation
-from sync.services.schedules import NIGHT, RESUME, WRITE_BACK, ensure_schedules, plan_next_night
+from sync.services.schedules import NIGHT, PLAN, RESUME, WRITE_BACK, ensure_schedules, plan_next_night
 
 pytestmark = pytest.mark.django_db
 
@@ -73,5 +73,6 @@ def test_each_schedule_stands_once_however_often_they_are_ensured(london):
     assert sorted(Schedule.objects.values_list("name", "func")) == [
         (NIGHT, "sync.tasks.run_night"),
         (RESUME, "sync.tasks.take_up"),
+        (PLAN, "sync.tasks.plan_when_changed"),
         (WRITE_BACK, "ticketing.tasks.sweep_write_backs"),
     ]
