@@ -1,6 +1,7 @@
 """The screens of people and of the systems that know them."""
 
 from contacts.admin import (
+    cases,
     contact,
     decisions,
     group_changes,
@@ -15,6 +16,7 @@ from contacts.admin import (
 )
 
 __all__ = [
+    "cases",
     "contact",
     "decisions",
     "group_changes",

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from django.contrib import admin, messages
@@ -15,10 +16,11 @@ from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from contacts import list_pages
+from contacts.admin.contact_actions import ACTIONS
 from contacts.admin.contact_entry import EntryForm, is_confirmed
 from contacts.admin.contact_filters import (
     BoughtFilter,
@@ -28,6 +30,9 @@ from contacts.admin.contact_filters import (
     SystemsCountFilter,
     UnitFilter,
 )
+from contacts.admin.contact_grouping import group_view
+from contacts.admin.contact_parting import split_view, ungroup_view
+from contacts.admin.list_actions import ActsOnRows
 from contacts.admin.why_not import WhyNotScreen
 from contacts.admin_access import PerSystemChangeList, organisation_of
 from contacts.admin_files import ExportingAdmin
@@ -119,9 +124,14 @@ class ContactList(PerSystemChangeList):
 
 
 @admin.register(Contact)
-class ContactAdmin(WhyNotScreen, ExportingAdmin):
-    """Golden values are nobody's to edit here: every value belongs to a System Ref."""
+class ContactAdmin(ActsOnRows, WhyNotScreen, ExportingAdmin):
+    """Golden values are nobody's to edit here: every value belongs to a System Ref.
 
+    Screens of one contact that another file holds are added by `SCREENS`: the end of the address, the view.
+    """
+
+    SCREENS = (("group", group_view), ("ungroup", ungroup_view), ("split", split_view))
+    list_actions = ACTIONS
     resource_classes = (ContactResource,)
     list_display = ("group_id", "name", "email", "phone", "city", "systems", "spent", "last_purchase")
     list_filter = (SystemFilter, SystemsCountFilter, EmailFilter, BoughtFilter, UnitFilter, OwnerFilter)
@@ -131,6 +141,19 @@ class ContactAdmin(WhyNotScreen, ExportingAdmin):
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ContactList]:
         return ContactList
+
+    def get_urls(self) -> list[URLPattern]:
+        return [
+            *(
+                path(
+                    f"<int:group_id>/{name}/",
+                    self.admin_site.admin_view(partial(view, self)),
+                    name=f"contacts_contact_{name}",
+                )
+                for name, view in self.SCREENS
+            ),
+            *super().get_urls(),
+        ]
 
     def get_sortable_by(self, request: HttpRequest) -> Sequence[str]:
         """Stored values serve those who see every system; the order would betray them to anyone else."""

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable
 
+from contacts.contact_page.parting_entries import split_entry, ungroup_entry
 from contacts.contact_page.parts import MenuEntry, Shown, declared
 
 # Gives the entry for one contact and user; None where it makes no sense for the contact.
 Entry = Callable[[Shown], MenuEntry | None]
 
 # What this app offers; each function stands beside the screen that it leads to.
-MENU: list[Entry] = []
+MENU: list[Entry] = [ungroup_entry, split_entry]
 
 
 def menu(shown: Shown) -> list[MenuEntry]:

@@ -11,7 +11,9 @@ from django.urls import reverse
 
 from contacts.admin_access import organisation_of
 from contacts.contact_page.menu import menu
+from contacts.contact_page.parting_entries import group_button
 from contacts.contact_page.parts import Badge, Panel, Shown, declared
+from contacts.contact_page.waiting import waiting
 from contacts.models import Contact, FieldChange, SystemRef
 from contacts.services.leaders import leader_first
 
@@ -64,7 +66,9 @@ def show(
         "headlines": headlines(shown),
         "badges": _badges(shown),
         "links": [link(shown) for link in declared("LINKS")],
+        "group_button": group_button(shown),
         "menu": menu(shown),
+        "waiting": waiting(shown, organisation_of(request)),
         "since": min(mapping.since for mapping in shown.mappings),
         "panels": panels,
         "panel": panel,

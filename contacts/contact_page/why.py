@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from contacts.contact_page import drawing
+from contacts.contact_page.parting_entries import split_address
 from contacts.contact_page.parts import Shown
 from contacts.contact_page.why_links import Explained, Joint, explain_joint, in_words
 from contacts.grouping import explain
@@ -25,7 +26,7 @@ MOST_EXPLAINED = 12
 
 def why_together(shown: Shown) -> Mapping[str, Any]:
     """What partials/why.html shows."""
-    joints = _joined(shown)
+    joints = joined(shown)
     parts = drawing.parts(list(shown.refs), list(joints))
     held = {ref for part in parts if len(part) > 1 for ref in part}
     # Someone who sees everything is shown a ref without a link as well: it is a fact, and hides nobody.
@@ -45,12 +46,13 @@ def why_together(shown: Shown) -> Mapping[str, Any]:
         "asked": asked,
         "doubts": _doubts(shown, parts),
         "refs": len(shown.refs),
+        "split_address": split_address(shown),
     }
 
 
 def why_in_brief(shown: Shown) -> Mapping[str, Any]:
     """The drawing's facts in words, for beside the accounts."""
-    joints = _joined(shown)
+    joints = joined(shown)
     weakest = _weakest(joints)
     tree = drawing.spanning({pair: joint.strength for pair, joint in joints.items()})
     chosen = [weakest] if weakest else []
@@ -62,7 +64,7 @@ def why_in_brief(shown: Shown) -> Mapping[str, Any]:
     }
 
 
-def _joined(shown: Shown) -> dict[Pair, Joint]:
+def joined(shown: Shown) -> dict[Pair, Joint]:
     """What joins the visible refs, by pair: the engine's links and people's must-decisions."""
     refs = list(shown.refs)
     if len(refs) < 2:
