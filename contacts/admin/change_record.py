@@ -7,6 +7,7 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from contacts.change_words import name_of_user
 from contacts.contact_page.differences import Difference, difference
 from contacts.contact_page.why_links import in_words
 from contacts.models import Contact, GroupAlias, GroupChange, GroupDecision, Link, SystemRef
@@ -284,8 +285,3 @@ def _field_name(field: str) -> str:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
-
-
-def name_of_user(user: User | None) -> str:
-    """How a person at work is called on a screen."""
-    return (user.get_full_name() or user.get_username()) if user else ""

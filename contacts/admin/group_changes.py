@@ -1,13 +1,11 @@
 """Changes of groups: the list, the readable record of one, and asking for it to be taken back."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin, messages
 from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import Exists, Model, OuterRef, Prefetch, Q, QuerySet
+from django.db.models import Exists, Model, OuterRef, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -15,9 +13,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
-from contacts.admin.change_record import change_record, name_of_user, undoing
+from contacts.admin.change_record import change_record, undoing
 from contacts.admin_access import PerSystemAdmin, PerSystemChangeList, organisation_of
-from contacts.models import GroupChange, GroupRequest, Move, TicketSystem
+from contacts.change_words import is_undo, lines_of
+from contacts.models import GroupChange, GroupRequest, Move
 from contacts.next_night import next_night_at
 from contacts.services.group_requests import (
     WHY_NOT,
@@ -34,65 +33,6 @@ if TYPE_CHECKING:
 
 CHANGELIST = "admin:contacts_groupchange_changelist"
 _LONGEST_NUMBER = 18  # digits, that a database's id can have
-
-
-@dataclass(frozen=True)
-class ChangeLine:
-    """One line of the list, or of the panel on a contact's page."""
-
-    change: GroupChange
-    open_undo: GroupRequest | None
-
-    @property
-    def before(self) -> Sequence[int]:
-        return sorted(int(group) for group in self.change.before)
-
-    @property
-    def after(self) -> Sequence[int]:
-        return sorted(int(group) for group in self.change.after)
-
-    @property
-    def what(self) -> str:
-        return what_of(self.change)
-
-    @property
-    def by(self) -> str:
-        """Whose word it was; the night's where nobody asked."""
-        if self.change.request_id:
-            return name_of_user(self.change.by) or "somebody who has left"
-        return "the night, by rule" if self.change.run_id else name_of_user(self.change.by) or "the night"
-
-    @property
-    def refs(self) -> int:
-        return sum(len(held) for held in self.change.after.values())
-
-    @property
-    def undone_at(self) -> Any:
-        return self.change.undone_by.at if self.change.undone_by else None
-
-
-def what_of(change: GroupChange) -> str:
-    """What became of the groups, in a word."""
-    if is_undo(change):
-        return "taken back"
-    if change.is_join and change.is_split:
-        return "regrouped"
-    return "joined" if change.is_join else "split"
-
-
-def is_undo(change: GroupChange) -> bool:
-    """Whether it took another change back; asks nothing where the request is loaded."""
-    return change.request is not None and change.request.kind == GroupRequest.Kind.UNDO
-
-
-def lines_of(changes: Any) -> list[ChangeLine]:
-    """The lines of changes; three queries whatever their number."""
-    waiting = GroupRequest.objects.open()
-    loaded = changes.select_related("by", "request", "undone_by").prefetch_related(
-        Prefetch("systems", TicketSystem.objects.order_by("rank", "code")),
-        Prefetch("undo_requests", waiting, to_attr="open_undos"),
-    )
-    return [ChangeLine(change, next(iter(change.open_undos), None)) for change in loaded]
 
 
 def _user(request: HttpRequest) -> "User":
