@@ -15,6 +15,7 @@ BENCHMARKS = (
     "pull",
     "import_rows",
     "reimport",
+    "requests",
     "search",
     "tdm",
     "reports",

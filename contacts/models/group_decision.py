@@ -42,7 +42,7 @@ class GroupDecision(models.Model):
     )
     is_for_one_run = models.BooleanField(
         default=False,
-        help_text="Lifted by the run that went by it: what it parts stays parted for one night (R-CM-23).",
+        help_text="Lifted by the run after the one that went by it: for one night (R-CM-23).",
     )
 
     objects = GroupDecisionQuerySet.as_manager()

@@ -27,6 +27,7 @@ class AppliedDecision(models.Model):
     decision = models.OneToOneField(
         "contacts.GroupDecision", on_delete=models.CASCADE, primary_key=True, related_name="applied"
     )
+    at = models.DateTimeField(null=True, help_text="The moment that the run's writes bear.")
 
     def __str__(self) -> str:
         return f"decision {self.decision_id}"

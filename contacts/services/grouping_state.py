@@ -48,22 +48,30 @@ def read_pending() -> Pending:
 
 
 def settle_pending(pending: Pending, *, waiting: Collection[int], now: datetime) -> None:
-    """A run is done with these, but for the `waiting` refs, which are marked for the next one.
-
-    Decisions that were for one run are lifted; that the next run looks at their refs again follows.
-    """
+    """A run is done with these, but for the `waiting` refs, which are marked for the next one."""
     for lifted in _chunks(pending.lifted):
         AppliedDecision.objects.filter(pk__in=lifted).delete()
     for chunk in _chunks(pending.made):
         with transaction.atomic():
             made = GroupDecision.objects.filter(pk__in=chunk)
-            AppliedDecision.objects.bulk_create(map(AppliedDecision, made.values_list("pk", flat=True)))
-            made.filter(is_for_one_run=True, until=None).update(until=now)
+            AppliedDecision.objects.bulk_create(
+                [AppliedDecision(decision_id=pk, at=now) for pk in made.values_list("pk", flat=True)]
+            )
     for marks in _chunks(pending.marks):
         condition, params = among("id", marks)
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(f"DELETE FROM contacts_pendingref WHERE {condition}", params)
     mark_pending(waiting)
+
+
+def lift_spent_decisions(*, now: datetime) -> int:
+    """End the decisions for one run that an earlier night's went by; returns how many.
+
+    By the moment, not by the run: a night that was cut off and is taken up bears the same, and what it has
+    parted is still to be seen in the morning (R-CM-23).
+    """
+    spent = GroupDecision.objects.standing().filter(is_for_one_run=True, applied__at__lt=now)
+    return spent.update(until=now)
 
 
 def mark_pending(ref_ids: Collection[int]) -> None:

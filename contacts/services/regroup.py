@@ -17,7 +17,7 @@ from contacts.services.first_placements import refs_at_once, write_first_placeme
 from contacts.services.grouping_found import Found, find
 from contacts.services.grouping_links import redecide_links, write_links
 from contacts.services.grouping_model import follow
-from contacts.services.grouping_state import settle_pending, write_keys
+from contacts.services.grouping_state import lift_spent_decisions, settle_pending, write_keys
 from contacts.services.held_lines import held_ref_ids
 from contacts.services.regroup_writes import refs_of, write_changes
 
@@ -63,6 +63,8 @@ def regroup(
     """
     began = time.monotonic()
     with exclusive(GROUPING):
+        if not dry_run:
+            lift_spent_decisions(now=now)
         found = find(now=now, full=full, dry_run=dry_run)
         before = Contact.objects.count()
         with _plan(found) as plan:

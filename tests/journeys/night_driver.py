@@ -2,6 +2,7 @@
 
 python -m tests.journeys.night_driver prepare
 python -m tests.journeys.night_driver night [--die-after-step N | --die-at-write N]
+python -m tests.journeys.night_driver requests
 python -m tests.journeys.night_driver tell
 """
 
@@ -23,10 +24,27 @@ from django.db import connection  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
 from benchmarks.population import make_population  # noqa: E402
-from contacts.models import Contact, GoldenPin, GroupAlias, GroupDecision, Link, Mapping, SystemRef  # noqa: E402
+from contacts.models import (  # noqa: E402
+    Contact,
+    GoldenPin,
+    GroupAlias,
+    GroupChange,
+    GroupDecision,
+    GroupRequest,
+    Link,
+    Mapping,
+    RequestRef,
+    SystemRef,
+)
 from contacts.models.person_details import DETAIL_FIELDS  # noqa: E402
-from contacts.services import first_placements, grouping_links, regroup  # noqa: E402
+from contacts.services import first_placements, group_requests_applied, grouping_links, regroup  # noqa: E402
 from contacts.services.check_invariants import check_invariants  # noqa: E402
+from contacts.services.group_requests import (  # noqa: E402
+    file_grouping,
+    file_split,
+    file_undo,
+    file_ungrouping,
+)
 from contacts.services.systems import add_business_unit, add_ticket_system  # noqa: E402
 from sync.models import NightRun  # noqa: E402
 from sync.night import NIGHT  # noqa: E402
@@ -40,6 +58,7 @@ SECOND_NIGHT = FIRST_NIGHT + dt.timedelta(days=1)
 regroup.REFS_AT_ONCE = 15
 first_placements.REFS_AT_ONCE = first_placements.REFS_AT_ONCE_EMBEDDED = 15
 grouping_links.LINKS_AT_ONCE = 20
+group_requests_applied.REQUESTS_AT_ONCE = 4
 
 
 def prepare() -> None:
@@ -56,6 +75,7 @@ def prepare() -> None:
         values = {name: other[name] or "" for name in ("first_name", "last_name", "email", "mobile")}
         SystemRef.objects.filter(pk=ref.pk).update(**values)
     _decide()
+    _ask()
     for mapped in Mapping.objects.order_by("-pk")[:10]:
         GoldenPin.objects.create(
             contact_id=mapped.contact_id, field="city", system_ref_id=mapped.pk, origin="person", at=BY_DAY
@@ -94,6 +114,61 @@ def _decide() -> None:
     for kind, pairs in (("never", together), ("must", must)):
         for left, right in pairs:
             GroupDecision.objects.create(kind=kind, left_id=left, right_id=right, since=BY_DAY)
+
+
+def _ask() -> None:
+    """Requests of every kind, on Contacts that nothing else is about."""
+    busy = GroupDecision.objects.values_list("left", flat=True).union(
+        GroupDecision.objects.values_list("right", flat=True)
+    )
+    calm = Contact.objects.exclude(mappings__system_ref__in=list(busy)).order_by("pk")
+    singles = [contact for contact in calm if contact.mappings.count() == 1][:10]
+    several = [contact for contact in calm if contact.mappings.count() > 1][:3]
+    by_day = {"by": None, "now": BY_DAY}
+    first = file_grouping(singles[0], [singles[1]], **by_day)
+    group_requests_applied.process_now(first, **by_day)
+    file_undo(GroupChange.objects.get(request=first), **by_day)
+    file_ungrouping(several[0], **by_day)
+    leaving = several[1].mappings.filter(is_primary=False).first()
+    file_split(several[1], [[leaving.pk]], **by_day)
+    file_grouping(singles[2], singles[3:5], **by_day)
+    file_grouping(singles[5], [singles[6]], **by_day)
+    file_ungrouping(several[2], may_regroup=True, **by_day)
+
+
+def requests() -> None:
+    """Apply the requests in processes that die before their first write, before their second, and so on."""
+    deaths = 0
+    while not _dies_at(deaths + 1):
+        deaths += 1
+        for request in GroupRequest.objects.all():
+            changes = GroupChange.objects.filter(request=request).count()
+            is_open = RequestRef.objects.filter(request=request, is_open=True).exists()
+            assert (changes, is_open) == ((0, True) if request.state == "waiting" else (1, False)), request
+    print(json.dumps({"deaths": deaths}))
+
+
+def _dies_at(nth: int) -> bool:
+    """Whether a process that dies before its n-th write has nothing left to do before that."""
+    connection.close()
+    child = os.fork()
+    if not child:
+        writes = 0
+
+        def count(execute, sql, params, many, context):
+            nonlocal writes
+            if sql.lstrip().startswith(("INSERT", "UPDATE", "DELETE", "COPY")):
+                writes += 1
+                if writes == nth:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return execute(sql, params, many, context)
+
+        with connection.execute_wrapper(count):
+            group_requests_applied.apply_requests(SECOND_NIGHT)
+        os._exit(0)
+    _pid, status = os.waitpid(child, 0)
+    assert status in (0, signal.SIGKILL), status
+    return status == 0
 
 
 def night(die_after_step: int | None, die_at_write: int | None) -> None:
@@ -145,6 +220,10 @@ def tell() -> None:
             [names[pk], str(spent)] for pk, spent in SystemRef.objects.values_list("pk", "spent_total")
         ),
         "moves": sorted(_moves(names)),
+        "requests": [
+            [request.kind, request.state, GroupChange.objects.filter(request=request).count()]
+            for request in GroupRequest.objects.order_by("pk")
+        ],
         "broken": [verdict.name for verdict in check_invariants() if verdict.broken],
     }
     print(json.dumps(told))
@@ -160,12 +239,12 @@ def _moves(names):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("what", choices=["prepare", "night", "tell"])
+    parser.add_argument("what", choices=["prepare", "night", "requests", "tell"])
     parser.add_argument("--die-after-step", type=int)
     parser.add_argument("--die-at-write", type=int)
     options = parser.parse_args()
     if options.what == "night":
         night(options.die_after_step, options.die_at_write)
     else:
-        {"prepare": prepare, "tell": tell}[options.what]()
+        {"prepare": prepare, "requests": requests, "tell": tell}[options.what]()
     sys.exit(0)

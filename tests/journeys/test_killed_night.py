@@ -31,11 +31,13 @@ def killed(process: subprocess.CompletedProcess[str]) -> None:
     assert process.returncode == -signal.SIGKILL, process.stderr
 
 
-@pytest.mark.req("R-CM-39", "R-MDB-6", "D-3")
+@pytest.mark.req("R-CM-39", "R-CM-40", "R-MDB-6", "D-3")
 def test_a_night_killed_after_each_step_and_between_writes_ends_as_one_that_was_left_alone(stores):
     base = stores.make("base")
     assert drive(stores, base, "prepare").returncode == 0
-    calm, stormy, halting = (stores.make(name, copy_of=base) for name in ("calm", "stormy", "halting"))
+    calm, stormy, halting, asked = (
+        stores.make(name, copy_of=base) for name in ("calm", "stormy", "halting", "asked")
+    )
     undisturbed = done(drive(stores, calm, "night"))
     expected = done(drive(stores, calm, "tell"))
 
@@ -53,6 +55,8 @@ def test_a_night_killed_after_each_step_and_between_writes_ends_as_one_that_was_
         assert "every Contact has exactly one primary System Ref" not in halfway["broken"]
         assert set(halfway["broken"]) <= STALE_BEFORE_THE_NIGHT
     between_writes = done(drive(stores, halting, "night"))
+    deaths_over_requests = done(drive(stores, asked, "requests"))["deaths"]
+    assert done(drive(stores, asked, "night"))["state"] == "done"
 
     assert expected["broken"] == []
     assert (after_steps["state"], after_steps["resumed"]) == ("done", len(NIGHT))
@@ -61,3 +65,6 @@ def test_a_night_killed_after_each_step_and_between_writes_ends_as_one_that_was_
     assert undisturbed["writes"] > 50
     assert done(drive(stores, stormy, "tell")) == expected
     assert done(drive(stores, halting, "tell")) == expected
+    assert deaths_over_requests > 20
+    assert {state for _kind, state, _changes in expected["requests"]} == {"done"}
+    assert done(drive(stores, asked, "tell")) == expected
