@@ -20,6 +20,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 
 from contacts import list_pages
+from contacts.admin.cases import raise_case_view
 from contacts.admin.contact_actions import ACTIONS
 from contacts.admin.contact_entry import EntryForm, is_confirmed
 from contacts.admin.contact_filters import (
@@ -130,7 +131,12 @@ class ContactAdmin(ActsOnRows, WhyNotScreen, ExportingAdmin):
     Screens of one contact that another file holds are added by `SCREENS`: the end of the address, the view.
     """
 
-    SCREENS = (("group", group_view), ("ungroup", ungroup_view), ("split", split_view))
+    SCREENS = (
+        ("group", group_view),
+        ("ungroup", ungroup_view),
+        ("split", split_view),
+        ("raise-case", raise_case_view),
+    )
     list_actions = ACTIONS
     resource_classes = (ContactResource,)
     list_display = ("group_id", "name", "email", "phone", "city", "systems", "spent", "last_purchase")
@@ -148,7 +154,7 @@ class ContactAdmin(ActsOnRows, WhyNotScreen, ExportingAdmin):
                 path(
                     f"<int:group_id>/{name}/",
                     self.admin_site.admin_view(partial(view, self)),
-                    name=f"contacts_contact_{name}",
+                    name=f"contacts_contact_{name.replace('-', '_')}",
                 )
                 for name, view in self.SCREENS
             ),

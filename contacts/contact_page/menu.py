@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from contacts.contact_page.groupings import raise_case_entry, undo_entry
 from contacts.contact_page.parting_entries import split_entry, ungroup_entry
 from contacts.contact_page.parts import MenuEntry, Shown, declared
 
@@ -9,7 +10,7 @@ from contacts.contact_page.parts import MenuEntry, Shown, declared
 Entry = Callable[[Shown], MenuEntry | None]
 
 # What this app offers; each function stands beside the screen that it leads to.
-MENU: list[Entry] = [ungroup_entry, split_entry]
+MENU: list[Entry] = [ungroup_entry, split_entry, undo_entry, raise_case_entry]
 
 
 def menu(shown: Shown) -> list[MenuEntry]:

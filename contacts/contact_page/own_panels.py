@@ -2,6 +2,7 @@
 
 from contacts.contact_page.accounts import accounts
 from contacts.contact_page.crm_fields import crm_badges, crm_fields
+from contacts.contact_page.groupings import groupings
 from contacts.contact_page.history import history
 from contacts.contact_page.parts import Panel
 from contacts.contact_page.why import why_in_brief, why_together
@@ -25,6 +26,13 @@ PANELS = [
         build=why_together,
         brief="contacts/panels/why_brief.html",
         build_brief=why_in_brief,
+    ),
+    Panel(
+        key="groupings",
+        title="Groupings",
+        place=38,
+        template="contacts/panels/groupings.html",
+        build=groupings,
     ),
     Panel(key="history", title="History", place=40, template="contacts/panels/history.html", build=history),
 ]

@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from contacts.admin_access import organisation_of
+from contacts.contact_page.groupings import came_back_notice
 from contacts.contact_page.menu import menu
 from contacts.contact_page.parting_entries import group_button
 from contacts.contact_page.parts import Badge, Panel, Shown, declared
@@ -68,6 +69,7 @@ def show(
         "links": [link(shown) for link in declared("LINKS")],
         "group_button": group_button(shown),
         "menu": menu(shown),
+        "came_back": came_back_notice(shown),
         "waiting": waiting(shown, organisation_of(request)),
         "since": min(mapping.since for mapping in shown.mappings),
         "panels": panels,
