@@ -7,7 +7,8 @@ from typing import Any
 from contacts.models import HeldLine
 from sync.models import PlanLine
 
-_REGROUPED = (PlanLine.Kind.GROUP, PlanLine.Kind.SPLIT, PlanLine.Kind.REGROUP, PlanLine.Kind.PLACE)
+REGROUPED = (PlanLine.Kind.GROUP, PlanLine.Kind.SPLIT, PlanLine.Kind.REGROUP, PlanLine.Kind.PLACE)
+BY_RULE = "By the primary rules."
 NEW = "new"  # how a GroupID that only the night will give is told: "new 1"
 
 
@@ -70,4 +71,4 @@ def hold_kind_of(kind: str, *, makes_contact_alone: bool) -> HeldLine.Kind | Non
     """
     if kind == PlanLine.Kind.PRIMARY:
         return HeldLine.Kind.PRIMARY
-    return HeldLine.Kind.REGROUP if kind in _REGROUPED and not makes_contact_alone else None
+    return HeldLine.Kind.REGROUP if kind in REGROUPED and not makes_contact_alone else None

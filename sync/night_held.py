@@ -1,8 +1,9 @@
 """A held night, or grouping run by command, as one reader sees it: why, what is to blame, examples."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from django.contrib.auth.models import AnonymousUser, User
 
@@ -83,6 +84,11 @@ def read_held_by_command(*, user: User | AnonymousUser) -> HeldNight | None:
     """What held the grouping run that somebody began by command, for this reader; None where none is held."""
     grouping = held_by_command()
     return _read(grouping, run=None, user=user, stands=True) if grouping is not None else None
+
+
+def read_brake(held: Mapping[str, Any], *, user: User | AnonymousUser) -> HeldNight:
+    """What the brake would hold the coming night for, for this reader; from what a plan keeps of it."""
+    return _read(GroupingRun(held=dict(held)), run=None, user=user, stands=False)
 
 
 def _read(

@@ -4,11 +4,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Count
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
 from contacts.models import GroupRequest, HeldLine, HeldRef, SystemRef
 from sync.models import NightPlan, PlanLine, PlanLineRef
-from sync.night_effects import hold_kind_of
+from sync.night_effects import BY_RULE, REGROUPED, hold_kind_of
+from sync.services.hold_plan_lines import line_hold_kind
 
 # In the order of a plan: the heading of each kind and what its lines are called.
 KINDS: Mapping[str, str] = {
@@ -59,6 +60,16 @@ class ShownLine:
     is_held: bool
     holds: Sequence[HeldLine]
     why_not_held: str
+
+    @property
+    def before_text(self) -> str:
+        """The accounts before, for a table without colours: "1 (MLB 2001) + 2 (MIN 7)"."""
+        return _text(self.before)
+
+    @property
+    def after_text(self) -> str:
+        """The accounts after, or the fields that are repaired."""
+        return ": ".join(part for part in (_text(self.after), ", ".join(self.fields)) if part)
 
     @property
     def is_over(self) -> bool:
@@ -138,6 +149,31 @@ def holds_elsewhere(plan: NightPlan | None, user: Any) -> list[tuple[HeldLine, l
     ]
 
 
+def touching(lines: QuerySet[PlanLine]) -> QuerySet[PlanLine]:
+    """Those of the lines that somebody holds now."""
+    regrouping = Q(kind__in=REGROUPED, request=None) & ~Q(before={})
+    switching = Q(kind=PlanLine.Kind.PRIMARY, reason=BY_RULE)
+    return lines.filter(
+        Q(request__state=GroupRequest.State.HELD)
+        | (regrouping & _touches(HeldLine.Kind.REGROUP))
+        | (switching & _touches(HeldLine.Kind.PRIMARY))
+    )
+
+
+def _touches(kind: HeldLine.Kind) -> Q:
+    held = HeldRef.objects.filter(kind=kind).values("system_ref")
+    return Q(Exists(PlanLineRef.objects.filter(line=OuterRef("pk"), system_ref__in=held)))
+
+
+def _text(sides: Sequence[Side]) -> str:
+    return " + ".join(_side_text(side) for side in sides)
+
+
+def _side_text(side: Side) -> str:
+    accounts = ", ".join(str(ref) for ref in side.refs)
+    return f"{side.group_id} ({accounts})" if side.group_id else accounts
+
+
 def _shown(
     line: PlanLine,
     ref_ids: Collection[int],
@@ -145,7 +181,7 @@ def _shown(
     held: Mapping[tuple[str, int], HeldLine],
     request: GroupRequest | None,
 ) -> ShownLine:
-    kind = _hold_kind(line)
+    kind = line_hold_kind(line) or ""
     holds = {held[kind, ref_id].pk: held[kind, ref_id] for ref_id in ref_ids if (kind, ref_id) in held}
     if request is not None:
         holds = {}
@@ -160,13 +196,6 @@ def _shown(
         holds=list(holds.values()),
         why_not_held="" if request or kind else _WHY_NOT_HELD.get(PlanLine.Kind(line.kind), "It is over."),
     )
-
-
-def _hold_kind(line: PlanLine) -> str:
-    """How the line is held where no request asked for it; blank: not at all."""
-    if line.kind == PlanLine.Kind.PRIMARY and line.reason and "gone" in line.reason:
-        return ""
-    return hold_kind_of(line.kind, makes_contact_alone=not line.before) or ""
 
 
 def _sides(told: Mapping[str, Any], refs: Mapping[int, SystemRef]) -> list[Side]:

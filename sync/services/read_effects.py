@@ -14,7 +14,7 @@ from contacts.models.person_details import DETAIL_FIELDS
 from contacts.services.golden import golden_rows, refresh_golden
 from contacts.services.matching_rules import newest_version
 from sync.models import PlanLine
-from sync.night_effects import Effect
+from sync.night_effects import BY_RULE, Effect
 from ticketing.services.purchases import refresh_sums
 
 Kind = PlanLine.Kind
@@ -24,9 +24,7 @@ _SUMS = {
     "last_purchased_at": "last purchase",
     "holds_season_ticket": "season ticket",
 }
-BY_RULE = "By the primary rules."
 GONE = "The account that led is gone at its source."
-IN_ITS_GROUP = "The account that leads is another."
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Rehearses the coming night now, in this process, and prints what it would do."""
 
 import json
-from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -10,7 +9,7 @@ from django.utils import timezone
 from contacts.exclusive import AlreadyRunning
 from contacts.group_brake import Held
 from sync.models import NightPlan, PlanLine
-from sync.plan_lines import KINDS, ShownLine, Side, as_json, read_lines
+from sync.plan_lines import KINDS, ShownLine, as_json, read_lines
 from sync.services.plan_night import plan_now
 from sync.services.rehearse_night import CannotRehearse
 
@@ -81,7 +80,7 @@ def _in_words(shown: ShownLine) -> str:
         said.append(f"{_numbers(line)} {account}: {', '.join(shown.fields)}".replace("  ", " "))
     elif shown.before or shown.after:
         number = f"{_numbers(line)}: " if line.kind == PlanLine.Kind.PRIMARY else ""
-        said.append(f"{number}{_sides(shown.before)} -> {_sides(shown.after)}")
+        said.append(f"{number}{shown.before_text or 'nothing'} -> {shown.after_text}")
     else:
         said.append(_numbers(line))
     if shown.request:
@@ -93,12 +92,3 @@ def _in_words(shown: ShownLine) -> str:
 
 def _numbers(line: PlanLine) -> str:
     return " ".join(str(group_id) for group_id in line.group_ids)
-
-
-def _sides(sides: Sequence[Side]) -> str:
-    return " + ".join(_side(side) for side in sides) or "nothing"
-
-
-def _side(side: Side) -> str:
-    accounts = ", ".join(str(ref) for ref in side.refs)
-    return f"{side.group_id} ({accounts})" if side.group_id else accounts
