@@ -9,7 +9,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from contacts.models import GroupRequest, HeldLine
 from sync.models import NightRun
 
-MOST_SHOWN = 50
+MOST_SHOWN = 20
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from contacts.next_night import next_night_at
 from contacts.permissions import sees_every_system
 from contacts.services.brake import AlreadyAccepted, NothingIsHeld, Superseded
 from sync.models import NightRun
+from sync.morning_requests import requests_report
 from sync.night import NIGHT
 from sync.night_charts import night_bars, step_times
 from sync.night_held import (
@@ -45,6 +46,10 @@ def _counts(user: Any) -> dict[str, int]:
     if not sees_every_system(user):
         return {}
     return {"refs": SystemRef.objects.count(), "unplaced": SystemRef.objects.unplaced().count()}
+
+
+def _is_last(run: NightRun) -> bool:
+    return not NightRun.objects.filter(pk__gt=run.pk).exists()
 
 
 class NightList(ChangeList):
@@ -135,6 +140,9 @@ class NightRunAdmin(ModelAdmin):
             "title": f"Night {night.run.pk}",
             "night": night,
             "report": morning_report(night),
+            "requests": requests_report(
+                night.run, user=request.user, is_last=_is_last(night.run), now=timezone.now()
+            ),
             "held": self._held(request, night),
             "progress_address": reverse("admin:sync_nightrun_progress", args=[night.run.pk]),
             **self._tonight(request),
