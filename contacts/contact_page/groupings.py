@@ -1,13 +1,13 @@
 """Groupings of a contact: the changes it came out of, what people decided on its refs, what came back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import Q
 from django.urls import reverse
 
-from contacts.change_words import lines_of
+from contacts.change_words import is_undo, lines_of
 from contacts.contact_page.parts import MenuEntry, Shown
 from contacts.contact_page.why_links import in_words
 from contacts.models import GroupChange, GroupDecision, GroupRequest
@@ -54,8 +54,18 @@ def _changes(shown: Shown) -> Any:
     return changes_concerning(shown.contact, list(shown.refs)).visible_to(shown.user).order_by("-pk")
 
 
+def _newest(shown: Shown) -> Sequence[GroupChange]:
+    """The last few, asked for once a page: most contacts have none, and then nothing more is asked."""
+    known = shown.__dict__
+    if "_newest_changes" not in known:
+        known["_newest_changes"] = list(_changes(shown).select_related("request")[:CHANGES])
+    return known["_newest_changes"]
+
+
 def came_back_notice(shown: Shown) -> CameBackShown | None:
     """That refs which a person parted stand together again, for those who may see all of it."""
+    if not any(change.is_split and change.request_id for change in _newest(shown)):
+        return None
     back = came_back(shown.contact, user=shown.user)
     if back is None:
         return None
@@ -75,7 +85,7 @@ def how_it_came_back(back: CameBack) -> str:
 
 
 def undo_entry(shown: Shown) -> MenuEntry | None:
-    """Takes the last change back; left out where there is none to be taken back. Two queries at most."""
+    """Takes the last change back; left out where there is none to be taken back. One query at most."""
     last = _last_undoable(shown)
     if last is None:
         return None
@@ -93,7 +103,8 @@ def undo_entry(shown: Shown) -> MenuEntry | None:
 
 def _last_undoable(shown: Shown) -> GroupChange | None:
     """The newest change that stands and takes no other back."""
-    return _changes(shown).standing().filter(undid=None).first()
+    standing = (change for change in _newest(shown) if change.undone_by_id is None)
+    return next((change for change in standing if not is_undo(change)), None)
 
 
 def raise_case_entry(shown: Shown) -> MenuEntry:

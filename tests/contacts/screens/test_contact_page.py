@@ -126,7 +126,8 @@ def test_a_page_of_one_blank_ref_and_one_of_forty_refs_both_stand(as_admin, pers
 
 @pytest.mark.parametrize("refs", [2, 4])
 @pytest.mark.parametrize(
-    ("panel", "queries"), [("accounts", 20), ("timeline", 16), ("why", 17), ("history", 16)]
+    ("panel", "queries"),
+    [("accounts", 21), ("timeline", 17), ("why", 18), ("groupings", 17), ("history", 17)],
 )
 def test_a_page_costs_the_same_queries_whatever_the_refs(
     as_rep, person, mlb, refs, panel, queries, django_assert_num_queries
