@@ -98,16 +98,13 @@ def pairs_by_weight(
     now: datetime,
     wanted: Wanted = EVERYTHING,
     after: Place | None = None,
-    least: float | None = None,
 ) -> Iterator[Pair]:
-    """Pairs with a link for review, the strongest first, down to the weight `least`; each once."""
+    """Pairs with a link for review, the strongest first, each once."""
     links = queue_of(user, now=now, wanted=wanted)
-    if least is not None:
-        links = links.filter(weight__gte=least)
     seen: set[Numbers] = set()
     begun = after
     while True:
-        rows = _beyond(links, after).values_list("pk", "weight", *_ENDS)[:LOOKED_AT_ONCE]
+        rows = beyond(links, after).values_list("pk", "weight", *_ENDS)[:LOOKED_AT_ONCE]
         batch = [(pk, weight, in_order(one, other)) for pk, weight, one, other in rows]
         shown = {numbers: pk for pk, _weight, numbers in reversed(batch) if numbers not in seen}
         pairs = load_pairs(list(shown), user, shown=shown)
@@ -124,6 +121,15 @@ def pairs_by_weight(
 def queue_of(user: User, *, now: datetime, wanted: Wanted = EVERYTHING) -> QuerySet[Link]:
     """The links that ask this user, in the order of the queue."""
     return wanted.among(Link.objects.for_review(now).wholly_visible_to(user))
+
+
+def beyond(links: QuerySet[Link], place: Place | None) -> QuerySet[Link]:
+    """Those of the queue's links that come after a place in it."""
+    if place is None:
+        return links
+    weight, pk = place
+    # The first condition lets the index begin where the page before ended.
+    return links.filter(weight__lte=weight).filter(Q(weight__lt=weight) | Q(pk__gt=pk))
 
 
 def remaining(user: User, *, now: datetime, wanted: Wanted = EVERYTHING) -> Remaining:
@@ -163,14 +169,6 @@ def _agreement(user: User, *, rule: str | None = None) -> list[Agreement]:
     return [
         Agreement(name, *(of.get(a, 0) for a in ("same", "different", "later"))) for name, of in said.items()
     ]
-
-
-def _beyond(links: QuerySet[Link], place: Place | None) -> QuerySet[Link]:
-    if place is None:
-        return links
-    weight, pk = place
-    # The first condition lets the index begin where the page before ended.
-    return links.filter(weight__lte=weight).filter(Q(weight__lt=weight) | Q(pk__gt=pk))
 
 
 def _came_before(pair: Pair, after: Place | None, wanted: Wanted) -> bool:

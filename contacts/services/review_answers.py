@@ -113,9 +113,14 @@ def take_back(given: ReviewAnswer, *, by: User, now: datetime) -> ReviewAnswer:
 
 
 def last_answer(user: User, *, now: datetime) -> ReviewAnswer | None:
-    """The user's own newest answer that stands, while it is fresh: what “undo” takes back."""
+    """The user's own newest answer that stands, while it is fresh and no night has carried it out: what
+    “undo” takes back.
+    """
     own = ReviewAnswer.objects.visible_to(user, SystemRight.VIEW).standing()
-    return own.filter(by=user, at__gt=now - UNDONE_FOR).order_by("-at", "-pk").first()
+    fresh = own.filter(by=user, at__gt=now - UNDONE_FOR).select_related("request")
+    last = fresh.order_by("-at", "-pk").first()
+    is_done = last is not None and last.request and last.request.state == GroupRequest.State.DONE
+    return None if is_done else last
 
 
 def next_morning(*, now: datetime) -> datetime:
