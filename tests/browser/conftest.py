@@ -9,8 +9,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 from selenium import webdriver
-from selenium.common.exceptions import NoSuchElementException, StaleElementReferenceException
+from selenium.common.exceptions import (
+    NoSuchElementException,
+    StaleElementReferenceException,
+    TimeoutException,
+)
 from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
 
 _FLAGS = (
@@ -45,6 +51,7 @@ def chromium(live_server) -> Iterator[webdriver.Chrome]:
             driver.quit()
 
 
+_LOADED = "return document.readyState === 'complete'"
 PATIENCE = 30  # seconds: on a machine that runs other tests on every core, a page may take its time
 
 
@@ -67,10 +74,65 @@ class Browser:
         self.driver.get(f"{self.address}{path}")
 
     def waits_for(self, condition: Callable[[webdriver.Chrome], Any]) -> Any:
-        """What the condition gives once it holds: a click returns before its page has come."""
+        """What the condition gives once it holds: a click returns before its page has come.
+
+        By then the page has its scripts too: before, they hear no key and no choice.
+        """
+
+        def holds(driver: webdriver.Chrome) -> Any:
+            given = condition(driver)
+            return given if given and driver.execute_script(_LOADED) else False
+
         return WebDriverWait(
             self.driver, PATIENCE, ignored_exceptions=[NoSuchElementException, StaleElementReferenceException]
-        ).until(condition)
+        ).until(holds)
+
+    # By keyboard, as a person does it who looks where the focus is
+
+    def press(self, *keys: str) -> None:
+        """Press keys where the focus is."""
+        for key in keys:
+            self.driver.switch_to.active_element.send_keys(key)
+
+    def has_focus(self, css: str) -> bool:
+        return bool(self.driver.execute_script("return document.activeElement?.matches(arguments[0])", css))
+
+    def waits_for_focus(self, css: str) -> Any:
+        """The element, once it has the focus: a page gives it when it is drawn, which may be later."""
+        self.waits_for(lambda _: self.has_focus(css))
+        return self.driver.switch_to.active_element
+
+    def go(self, keys: str, path: str) -> None:
+        """Leave the search, which a page begins in, and press two keys until they lead there."""
+        for _ in range(6):
+            self.press(Keys.ESCAPE, keys)
+            with contextlib.suppress(TimeoutException):
+                WebDriverWait(self.driver, 5).until(lambda d: d.current_url.endswith(path))
+                break
+        self.waits_for(lambda d: d.current_url.endswith(path))
+
+    def search(self, css: str, text: str) -> None:
+        """Press the slash until the search has the focus, type until it holds the text, then Enter."""
+        everything = Keys.CONTROL + "a" + Keys.NULL
+
+        def holds_the_text(_driver: webdriver.Chrome) -> bool:
+            if not self.has_focus(css):
+                self.press("/")
+                return False
+            self.driver.switch_to.active_element.send_keys(everything, text)
+            return bool(self.driver.switch_to.active_element.get_attribute("value") == text)
+
+        self.waits_for(holds_the_text)
+        self.press(Keys.ENTER)
+
+    def open_first_row(self) -> None:
+        """Press the arrow until a row is marked, then Enter."""
+
+        def is_marked(driver: webdriver.Chrome) -> Any:
+            return driver.find_elements(By.CSS_SELECTOR, "tr.k-here") or self.press(Keys.ARROW_DOWN)
+
+        self.waits_for(is_marked)
+        self.press(Keys.ENTER)
 
     def complaints(self) -> list[str]:
         """What the console complained of since the last call, such as a breach of the CSP."""

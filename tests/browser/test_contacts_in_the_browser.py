@@ -1,6 +1,5 @@
 """A rep at the keyboard: finds a person, opens the page, sees why the accounts are one person."""
 
-import contextlib
 import json
 
 import pytest
@@ -74,20 +73,6 @@ def wait(driver, css: str):
         pytest.fail(f"No {css} at {driver.current_url}, focus on {here}:\n{text}")
 
 
-def press(driver, *keys: str) -> None:
-    for key in keys:
-        driver.switch_to.active_element.send_keys(key)
-
-
-def go(driver, keys: str, path: str) -> None:
-    """Leave the search, which the page begins in once drawn, and press two keys until they lead there."""
-    for _ in range(5):
-        press(driver, Keys.ESCAPE, keys)
-        with contextlib.suppress(TimeoutException):
-            return WebDriverWait(driver, 4).until(lambda d: d.current_url.endswith(path))
-    pytest.fail(f"{keys} did not lead to {path}")
-
-
 @pytest.mark.req("R-CM-1", "R-MDB-14")
 def test_a_rep_finds_a_person_by_phone_and_sees_why_together_with_the_keyboard_alone(browser, rep, ann):
     MappingFactory(system_ref=SystemRefFactory(system=ann.mappings.first().system_ref.system))
@@ -96,11 +81,9 @@ def test_a_rep_finds_a_person_by_phone_and_sees_why_together_with_the_keyboard_a
     browser.open("/admin/")
     wait(driver, "input[type=search]")
 
-    go(driver, "gc", "/admin/contacts/contact/")
+    browser.go("gc", "/admin/contacts/contact/")
     wait(driver, "table[data-rows]")
-    press(driver, Keys.ESCAPE, "/")
-    everything = Keys.CONTROL + "a" + Keys.NULL
-    driver.switch_to.active_element.send_keys(everything, "(020) 7946-0958", Keys.ENTER)
+    browser.search(".k-search input[type=search]", "(020) 7946-0958")
     browser.waits_for(lambda d: "q=" in d.current_url)
     wait(driver, "table[data-rows]")
 
@@ -108,7 +91,7 @@ def test_a_rep_finds_a_person_by_phone_and_sees_why_together_with_the_keyboard_a
         row.text.split()[0] for row in driver.find_elements(By.CSS_SELECTOR, "table[data-rows] tbody tr")
     ] == [str(ann.pk)]
 
-    press(driver, Keys.ARROW_DOWN, Keys.ENTER)
+    browser.open_first_row()
     assert wait(driver, ".k-name").text == "Ann Marlow"
     driver.find_element(By.LINK_TEXT, "Why together").send_keys(Keys.ENTER)
     wait(driver, "svg.k-why line")
@@ -126,7 +109,7 @@ def test_the_question_mark_shows_the_keys_and_a_filter_is_sent_when_chosen(brows
 
     driver.find_element(By.CSS_SELECTOR, "table[data-rows] a").send_keys("?")
     assert "search" in wait(driver, "#k-help[open]").text
-    press(driver, Keys.ESCAPE)
+    browser.press(Keys.ESCAPE)
     driver.find_element(By.CSS_SELECTOR, "select[name=systems] option[value=one]").click()
 
     browser.waits_for(lambda d: "systems=one" in d.current_url)

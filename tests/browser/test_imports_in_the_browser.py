@@ -76,7 +76,7 @@ def test_rejected_rows_are_corrected_by_the_keyboard_and_sent_again(browser, set
 
     browser.sign_in(manager)
     browser.open(f"/admin/contacts/job/{job.pk}/change/")
-    first = driver.switch_to.active_element
+    first = browser.waits_for_focus("[autofocus]")
     shoot(browser, "rejected")
     was = (first.get_attribute("value"), driver.find_element(By.NAME, "send").is_enabled())
     first.send_keys("example.org", Keys.ENTER)

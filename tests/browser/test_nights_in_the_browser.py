@@ -32,7 +32,9 @@ def test_a_manager_runs_the_night_and_follows_it_without_a_reload(browser):
 
     browser.open("/admin/sync/nightrun/")
     browser.driver.find_element(By.LINK_TEXT, "Run the night now").click()
-    browser.driver.find_element(By.XPATH, "//button[text()='Run the night']").click()
+    browser.waits_for(
+        lambda driver: driver.find_element(By.XPATH, "//button[text()='Run the night']")
+    ).click()
     browser.waits_for(lambda _: "waits for the cluster" in said(browser))
     assert OrmQ.objects.count() == 1
 
@@ -115,4 +117,4 @@ def test_a_rep_searches_from_the_first_page_and_lands_in_the_tdm(browser, theme)
     search.send_keys("marlow", Keys.ENTER)
 
     browser.waits_for(lambda driver: "/tdm/" in driver.current_url)
-    assert str(mapping.contact_id) in said(browser)
+    browser.waits_for(lambda _: str(mapping.contact_id) in said(browser))

@@ -146,37 +146,21 @@ def test_when_the_right_is_taken_away_the_open_pages_submit_is_refused(browser, 
     assert WriteBack.objects.count() == 0
 
 
-def moves_to_the_first_row(driver):
-    """Press the arrow until a row is marked: a key may come before the script that hears it."""
-    driver.switch_to.active_element.send_keys(Keys.ARROW_DOWN)
-    return driver.find_elements(By.CSS_SELECTOR, "tr.k-here")
-
-
 @pytest.mark.req("R-MDB-14", "R-SYS-2")
 def test_a_fan_is_found_and_an_account_changed_by_the_keyboard_alone(browser, rep, ann):
     browser.sign_in(rep)
     browser.open("/admin/")
     wait(browser, "input[type=search]")
-    driver = browser.driver
-    driver.switch_to.active_element.send_keys(Keys.ESCAPE)
-    for _ in range(5):
-        driver.switch_to.active_element.send_keys("gt")
-        try:
-            browser.waits_for(lambda d: d.current_url.endswith("/tdm/"))
-            break
-        except Exception:  # the key came before the script: press it again
-            continue
-    wait(browser, ".tdm-find input[type=search]")
+    browser.go("gt", "/tdm/")
 
-    driver.switch_to.active_element.send_keys("Marlw", Keys.ENTER)
+    browser.search(".tdm-find input[type=search]", "Marlw")
     browser.waits_for(lambda d: "q=Marlw" in d.current_url)
     assert "Nobody is called exactly “Marlw”." in words(browser)
     wait(browser, "table[data-rows]")
-    browser.waits_for(moves_to_the_first_row)
-    driver.switch_to.active_element.send_keys(Keys.ENTER)
+    browser.open_first_row()
     wait(browser, ".k-name")
     type_into(browser, "city", "Leeds")
-    driver.switch_to.active_element.send_keys(Keys.CONTROL + Keys.ENTER + Keys.NULL)
+    browser.press(Keys.CONTROL + Keys.ENTER + Keys.NULL)
 
     browser.waits_for(lambda d: "City changed." in d.find_element(By.TAG_NAME, "body").text)
     assert accounts(ann)[0].city == "Leeds"
@@ -210,7 +194,7 @@ def test_a_wrong_value_is_told_at_its_field_and_what_was_typed_stays(browser, re
     submit(browser)
 
     assert wait(browser, "#tdm-phone-error").text.startswith("Nobody could dial this from GB")
-    assert browser.driver.switch_to.active_element.get_attribute("name") == "phone"
+    browser.waits_for_focus("[name=phone]")
     assert field(browser, "city").get_attribute("value") == "Leeds"
     assert accounts(ann)[0].city == ""
 
@@ -284,9 +268,7 @@ def test_slash_searches_where_a_search_can_be_seen_and_else_goes_to_find_a_fan(b
 
     wait(browser, "body").send_keys("gn")
     assert f"/tdm/{ann.pk}/" in browser.driver.current_url
-    wait(browser, "body").send_keys("/")
-
-    browser.waits_for(lambda d: d.current_url.endswith("/tdm/"))
+    browser.go("/", "/tdm/")
 
 
 def test_what_the_clipboard_refuses_is_selected_to_be_copied_by_hand(browser, rep, ann):
@@ -300,7 +282,7 @@ def test_what_the_clipboard_refuses_is_selected_to_be_copied_by_hand(browser, re
 
     copy.click()
 
-    assert wait(browser, "[data-selected]").text == "selected: copy it with Ctrl+C"
+    browser.waits_for(lambda _: wait(browser, "[data-selected]").text == "selected: copy it with Ctrl+C")
     assert browser.driver.execute_script("return String(getSelection())") == str(ann.pk)
 
 
