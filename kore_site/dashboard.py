@@ -18,6 +18,7 @@ from contacts.recently_opened import opened_last
 from contacts.services.golden import golden_of
 from contacts.shares import share, share_text
 from contacts.system_rights import ask_whom
+from kore_site.work_waiting import work_waiting
 from sync.models import NightRun
 from sync.night_charts import night_bars
 from sync.night_held import MAY_RELEASE, held_by_command
@@ -114,6 +115,8 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         finds_people=user.has_perm("contacts.view_contact"),
         search_address=reverse("tdm:find"),
         work=work_of(user, mine=not steers),
+        grouping=work_waiting(request) if steers else None,
+        grouping_addresses=_grouping_addresses(),
         figures=figures,
         systems=lines,
         recent=_recent_contacts(request),
@@ -128,6 +131,13 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         **_night_panel(nights, now=now),
     )
     return context
+
+
+def _grouping_addresses() -> dict[str, str]:
+    """Where what waits for people who group is looked after."""
+    pages = {"requests": "grouprequest", "review": "reviewanswer", "cases": "case", "changes": "groupchange"}
+    addresses = {name: page_address(f"contacts_{page}_changelist") for name, page in pages.items()}
+    return addresses | {"plan": page_address("sync_nightplan_changelist")}
 
 
 def forget_overview(user: User | AnonymousUser) -> None:

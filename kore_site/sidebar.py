@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import NoReverseMatch, reverse
 
+from kore_site.work_waiting import work_waiting
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -25,6 +27,9 @@ class Entry:
     needs: str = ""
 
 
+SEES_PEOPLE = "contacts.view_contact"
+GROUPING = "Grouping"
+
 SECTIONS: Sequence[tuple[str, Sequence[Entry]]] = (
     (
         "People",
@@ -32,12 +37,23 @@ SECTIONS: Sequence[tuple[str, Sequence[Entry]]] = (
             Entry("Contacts", "person", "contacts.contact"),
             Entry("System Refs", "badge", "contacts.systemref"),
             Entry("Add contact", "person_add", "contacts.contact", page="add"),
+            Entry("Shared values", "family_home", url="admin:contacts_contact_shared", needs=SEES_PEOPLE),
+        ),
+    ),
+    (
+        GROUPING,
+        (
+            Entry("Requests", "call_merge", "contacts.grouprequest"),
+            Entry("Review queue", "compare", "contacts.reviewanswer"),
+            Entry("Changes of groups", "history", "contacts.groupchange"),
+            Entry("Do-not-group rules", "block", "contacts.groupdecision"),
+            Entry("Cases", "support", "contacts.case"),
         ),
     ),
     (
         "TDM",
         (
-            Entry("Find a fan", "person_search", url="tdm:find", needs="contacts.view_contact"),
+            Entry("Find a fan", "person_search", url="tdm:find", needs=SEES_PEOPLE),
             Entry("Conflicts", "alt_route", url="tdm:conflicts", needs="contacts.view_heldvalue"),
             Entry("Write-backs", "outbox", url="tdm:write_backs", needs="ticketing.view_writeback"),
         ),
@@ -59,6 +75,7 @@ SECTIONS: Sequence[tuple[str, Sequence[Entry]]] = (
         "Night",
         (
             Entry("Nights", "bedtime", "sync.nightrun"),
+            Entry("Tonight's plan", "event_upcoming", "sync.nightplan"),
             Entry("Schedule", "schedule", "django_q.schedule"),
         ),
     ),
@@ -92,6 +109,7 @@ def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     Each admin is asked itself, so that the sidebar cannot promise a page that then refuses.
     """
     here = _entry_of_page(request.path)
+    _count_what_waits(request, here)
     sections: list[dict[str, Any]] = [{"title": "", "items": [_overview(request)]}]
     for title, entries in SECTIONS:
         items = [_item(request, entry, active=entry == here) for entry in entries if may_open(request, entry)]
@@ -181,10 +199,20 @@ def _overview(request: HttpRequest) -> dict[str, Any]:
     }
 
 
+def _count_what_waits(request: HttpRequest, here: Entry | None) -> None:
+    """Numbers beside the pages of grouping; counted on these pages and the overview alone."""
+    of_grouping = next(entries for title, entries in SECTIONS if title == GROUPING)
+    if here not in of_grouping and request.path != reverse("admin:index"):
+        return
+    if (work := work_waiting(request)) is not None:
+        request.counts_of_pages = work.counts  # type: ignore[attr-defined]
+
+
 def _item(request: HttpRequest, entry: Entry, *, active: bool) -> dict[str, Any]:
-    counts: Mapping[str, int] = getattr(request, "counts_of_pages", {})
+    counts: Mapping[str, int | str] = getattr(request, "counts_of_pages", {})
+    count = counts.get(entry.url or entry.model)
     item = {"title": entry.title, "icon": entry.icon, "link": _address(entry), "active": active}
-    badge = {"badge": counts[entry.url], "badge_variant": "warning"} if counts.get(entry.url) else {}
+    badge = {"badge": count, "badge_variant": "warning"} if count and entry.page != "add" else {}
     return item | badge
 
 

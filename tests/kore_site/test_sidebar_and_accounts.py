@@ -10,17 +10,17 @@ from django.contrib.auth.models import Group, Permission, User
 from django.urls import reverse
 from django_q.models import Failure, OrmQ, Schedule, Success
 
-from contacts.models import Organisation
+from contacts.models import Case, GroupRequest, Organisation
 from contacts.permissions import ADMINISTRATORS, DATA_PROTECTION_OFFICERS, SystemRight, grant
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
 from kore_site.sidebar import sidebar
 from sync.services.schedules import NIGHT
 
-from ..factories import TicketSystemFactory, UserFactory
+from ..factories import NOW, MappingFactory, TicketSystemFactory, UserFactory
 
 pytestmark = pytest.mark.django_db
 
-STEERING = {"Nights", "Organisation"}
+STEERING = {"Nights", "Organisation", "Requests", "Cases", "Do-not-group rules", "Changes of groups"}
 ADMINISTRATION = {"Schedule", "Background tasks"}
 SUPERUSERS = {"Users", "Groups"}
 
@@ -262,3 +262,34 @@ def test_the_organisation_says_what_isolation_does_now_and_who_changed_the_lock(
     [entry] = LogEntry.objects.all()
     assert entry.user == manager
     assert "Lock CRM fields" in entry.get_change_message()
+
+
+@pytest.mark.req("R-CM-40")
+def test_what_waits_is_counted_beside_the_pages_of_grouping_over_what_one_may_see(client, rf):
+    ours, theirs = TicketSystemFactory(), TicketSystemFactory()
+    manager = UserFactory(role=CRM_MANAGERS)
+    grant(manager, SystemRight.VIEW, on=ours)
+    for system, state in ((ours, "waiting"), (ours, "held"), (ours, "done"), (theirs, "waiting")):
+        ref = MappingFactory(system_ref__system=system).system_ref
+        settled = NOW if state == "done" else None
+        request = GroupRequest.objects.create(
+            kind="ungroup", state=state, group_id=1, filed_at=NOW, settled_at=settled
+        )
+        request.refs.create(system_ref=ref, group_id=1, is_open=settled is None)
+    for state in ("open", "solved"):
+        Case.objects.create(title="Odd", group_id=1, at=NOW, state=state)
+
+    def badges(user: User, path: str) -> dict[str, int]:
+        request = rf.get(path)
+        request.user = User.objects.get(pk=user.pk)
+        items = [item for section in sidebar(request) for item in section["items"]]
+        return {item["title"]: item["badge"] for item in items if "badge" in item}
+
+    assert badges(manager, "/admin/") == {"Requests": 2, "Cases": 1}
+    assert badges(manager, "/admin/contacts/groupdecision/") == {"Requests": 2, "Cases": 1}
+    assert badges(manager, "/admin/contacts/contact/") == {}
+    assert badges(UserFactory(role=SALES_REPS), "/admin/") == {}
+    client.force_login(manager)
+    page = client.get("/admin/")
+    assert (page.context["grouping"].waiting, page.context["grouping"].held) == (1, 1)
+    assert "Grouping: waits for tonight" in page.content.decode()
