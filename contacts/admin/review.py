@@ -202,6 +202,7 @@ class ReviewAnswerAdmin(ModelAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": "Review queue",
+            "crumbs": [("Review queue", "")],
             "tab": tab,
             "currency": organisation_of(request).currency,
         }

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from contacts.contact_page.differences import Difference, difference
-from contacts.contact_page.why_links import Explained, Joint, explain_joint
+from contacts.contact_page.why_links import Explained, Joint, Waterfall, explain_joint
 from contacts.models import Contact, GroupDecision, ReviewAnswer, SystemRef
 from contacts.models.person_details import DETAIL_FIELDS, name_of
 from contacts.request_words import person
@@ -84,6 +84,11 @@ class ShownPair:
     @property
     def both(self) -> tuple[Side, Side]:
         return (self.left, self.right)
+
+    @property
+    def frames(self) -> list[Waterfall]:
+        """Both waterfalls' sums, where there are any."""
+        return [frame for frame in (self.why.stranger, self.why.housemate) if frame] if self.why else []
 
 
 def shown_pair(pair: Pair, *, rules: RulesInForce, country: str, now: datetime) -> ShownPair:
@@ -168,15 +173,14 @@ def _why(pair: Pair, left: Side, rules: RulesInForce) -> Explained | None:
 
 
 def _is_household(left: Sequence[SystemRef], right: Sequence[SystemRef], country: str) -> bool:
-    """Whether refs of both sides share an address and a last name, and their first names are no one's."""
-    same, apart = Difference.SAME, (Difference.OTHER, Difference.ALIKE)
+    """Whether refs of both sides share an address and a last name, under first names that clearly differ."""
 
     def alike(field: str, one: SystemRef, other: SystemRef) -> Difference:
         return difference(field, getattr(one, field), getattr(other, field), country=country)
 
     return any(
-        all(alike(field, one, other) is same for field in ("last_name", *_ADDRESS))
-        and alike("first_name", one, other) in apart
+        all(alike(field, one, other) is Difference.SAME for field in ("last_name", *_ADDRESS))
+        and alike("first_name", one, other) is Difference.OTHER
         for one in left
         for other in right
     )
