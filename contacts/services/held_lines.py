@@ -7,7 +7,7 @@ from django.contrib.auth.models import AnonymousUser, User
 from django.db import IntegrityError, transaction
 
 from contacts.models import HeldLine, HeldRef, SystemRef
-from contacts.permissions import systems_with
+from contacts.permissions import SystemRight, systems_with
 
 MAY_HOLD = "contacts.group_contacts"
 
@@ -37,7 +37,7 @@ def may_hold(user: User | AnonymousUser, ref_ids: Collection[int]) -> bool:
     if not user.has_perm(MAY_HOLD):
         return False
     systems = SystemRef.objects.filter(pk__in=ref_ids).values_list("system", flat=True)
-    return bool(ref_ids) and set(systems) <= systems_with(user)
+    return bool(ref_ids) and set(systems) <= systems_with(user, SystemRight.VIEW)
 
 
 @transaction.atomic

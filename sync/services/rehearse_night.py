@@ -28,8 +28,9 @@ from ticketing.services.recount import refs_with_wrong_sums
 
 # Up to so many refs that are placed, joined or split are rehearsed; beyond them a dry run's numbers are told.
 MOST_CHANGES = 20_000
-# SQLite has one write lock, which a rehearsal holds: nobody is to wait until they are refused (20 seconds).
-MOST_ENGINE_SECONDS_EMBEDDED = 5.0
+# SQLite has one write lock, which a rehearsal holds while these are compared: nobody is to wait until they
+# are refused, after 20 seconds.
+MOST_REFS_EMBEDDED = 50_000
 # How long the rows that a rehearsal writes to may be held against others.
 MOST_SECONDS, MOST_SECONDS_EMBEDDED = 60.0, 12.0
 LOCK_TIMEOUT = "3s"  # a rehearsal gives way to whoever works with a record
@@ -102,7 +103,7 @@ def rehearse_night(*, night_at: datetime, tell: Tell = lambda _what: None) -> Re
     tell("Counting what it comes to")
     dry = regroup(now=night_at, dry_run=True)
     numbers = {"joined": dry.joined, "split": dry.split, "refs": dry.refs, "contacts": dry.contacts}
-    if why := _too_much(dry.joined + dry.split, engine_seconds=dry.engine_seconds):
+    if why := _too_much(dry.joined + dry.split, refs=dry.refs):
         return Rehearsal(numbers=numbers, why_numbers=why)
     tell("Looking for stale values")
     repairs = _Repairs(golden=list(stale_golden()), sums=refs_with_wrong_sums())
@@ -116,11 +117,11 @@ def rehearse_night(*, night_at: datetime, tell: Tell = lambda _what: None) -> Re
         raise RecordsInUse from error
 
 
-def _too_much(changes: int, *, engine_seconds: float) -> str:
+def _too_much(changes: int, *, refs: int) -> str:
     if changes > MOST_CHANGES:
         return f"More than {MOST_CHANGES:,} System Refs would change, as on a first load or by a new model."
-    if connection.vendor == "sqlite" and engine_seconds > MOST_ENGINE_SECONDS_EMBEDDED:
-        return "On SQLite nobody could write while so many System Refs are compared."
+    if connection.vendor == "sqlite" and refs > MOST_REFS_EMBEDDED:
+        return f"More than {MOST_REFS_EMBEDDED:,} System Refs are compared: on SQLite nobody could write."
     return ""
 
 
