@@ -16,7 +16,9 @@ from contacts.admin_access import organisation_of
 from contacts.contact_page import show
 from contacts.contact_page.crm_fields import CrmFieldsForm, called, why_not_editable
 from contacts.contact_page.page import what_is_shown
-from contacts.models import Contact, GroupAlias, SystemRef
+from contacts.models import Contact, SystemRef
+from contacts.retired_numbers import LARGEST_ID as _LARGEST_ID
+from contacts.retired_numbers import described, successors_of
 from contacts.services.corrections import MayNotCorrect
 from contacts.services.crm_fields import Edited, crm_lock
 from contacts.services.primary import (
@@ -29,7 +31,6 @@ from contacts.services.primary import (
 if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
-_LARGEST_ID = 2**63 - 1
 _SAID = {
     False: "{} is the primary account now, by your choice: no rule and no night changes that.",
     True: "The choice is taken back: {} stays primary until a rule prefers another account.",
@@ -46,19 +47,27 @@ def contact(request: HttpRequest, group_id: int) -> HttpResponse:
     """
     if not request.user.has_perm("contacts.view_contact"):
         raise PermissionDenied
-    if group_id > _LARGEST_ID:
-        raise Http404
-    visible = Contact.objects.visible_to(request.user)
-    if visible.filter(pk=group_id).exists():
+    is_standing = Contact.objects.visible_to(request.user).filter(pk=min(group_id, _LARGEST_ID)).exists()
+    if is_standing:
         return redirect("admin:contacts_contact_change", group_id)
-    aliases = GroupAlias.objects.visible_to(request.user).filter(group_id=group_id)
-    successors = list(visible.filter(pk__in=aliases.values("contact")).order_by("pk"))
+    return where_it_went(request, group_id)
+
+
+def where_it_went(request: HttpRequest, group_id: int) -> HttpResponse:
+    """To the one Contact that a retired GroupID lives on in, or the choice of several; else 404."""
+    successors = successors_of(group_id, request.user)
     if not successors:
         raise Http404
     if len(successors) == 1:
         return redirect("admin:contacts_contact_change", successors[0].pk)
-    context = {**admin.site.each_context(request), "group_id": group_id, "successors": successors}
-    context["crumbs"] = [("Contacts", reverse("admin:contacts_contact_changelist")), (str(group_id), "")]
+    context = {
+        **admin.site.each_context(request),
+        "group_id": group_id,
+        "successors": successors,
+        "lines": described(group_id, successors, request.user),
+        "may_read_changes": request.user.has_perm("contacts.view_groupchange"),
+        "crumbs": [("Contacts", reverse("admin:contacts_contact_changelist")), (str(group_id), "")],
+    }
     return render(request, "contacts/successors.html", context)
 
 

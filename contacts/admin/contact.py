@@ -44,6 +44,7 @@ from contacts.resources import ContactResource
 from contacts.services.exports import ContactLine, contact_lines
 from contacts.services.golden import golden_of
 from contacts.services.hand_entry import hand_systems_of
+from contacts.views import where_it_went
 
 _STORED = ("first_name", "last_name", "email", "phone", "mobile", "city", "postcode")
 
@@ -219,16 +220,25 @@ class ContactAdmin(ActsOnRows, WhyNotScreen, ExportingAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None
     ) -> HttpResponse:
-        """The contact's page: 404 for an absent or invisible GroupID, 403 for any attempt to write."""
+        """The contact's page: 404 for an absent or invisible GroupID, 403 for any attempt to write.
+
+        A retired GroupID leads to its successor, or to a choice of them.
+        """
         if not self.has_view_permission(request):
             raise PermissionDenied
         contact = self.get_object(request, unquote(object_id))
         if contact is None:
-            raise Http404
+            return self._where_it_went(request, unquote(object_id))
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         context = {**self.admin_site.each_context(request), "opts": self.opts, "is_fullwidth": "1"}
         return show(request, contact, context=context, now=timezone.now())
+
+    def _where_it_went(self, request: HttpRequest, number: str) -> HttpResponse:
+        """A GroupID that retired leads on, as under its lasting address; 404 for any other (R-CM-26)."""
+        if request.method not in ("GET", "HEAD") or not (number.isdecimal() and number.isascii()):
+            raise Http404
+        return where_it_went(request, int(number[:20]))
 
     @admin.display(description="GroupID", ordering="pk")
     def group_id(self, contact: Contact) -> int:

@@ -42,6 +42,13 @@ def _isolation_now(organisation: Organisation | None) -> str:
     return f"{said}, but the lock is lifted: CRM fields are open to whoever may change them."
 
 
+_CASES = {
+    "fields": ("service_desk",),
+    "description": "Where something goes wrong with a record, its page offers to raise a case. With an"
+    " address here it goes there by e-mail, with all facts and no personal details.",
+}
+
+
 def _refused(said: str) -> dict[str, str]:
     """One sentence for whatever is wrong with a number."""
     return dict.fromkeys(("required", "invalid", "min_value", "max_value"), said)
@@ -75,6 +82,7 @@ class OrganisationForm(forms.ModelForm):
             "brake_size",
             "locks_crm_fields",
             "smallest_cell",
+            "service_desk",
         )
         widgets = {"night_at": UnfoldAdminTimeWidget(format="%H:%M")}
         labels = {
@@ -84,9 +92,11 @@ class OrganisationForm(forms.ModelForm):
             "brake_size": "System Refs in one Contact, at most",
             "locks_crm_fields": "Lock CRM fields while a system is isolated",
             "smallest_cell": "Smallest figure told of systems out of sight",
+            "service_desk": "E-mail of the service desk",
         }
         error_messages = {
             "night_at": {"invalid": "A time of day, such as 02:00."},
+            "service_desk": {"invalid": "An e-mail address, such as desk@example.org."},
             "brake_share": _refused("A whole number of percent, from 1 to 100."),
             "brake_floor": _refused("A whole number of Contacts, 0 or more."),
             "brake_size": _refused("A whole number of System Refs, 2 or more."),
@@ -114,7 +124,7 @@ class OrganisationAdmin(ModelAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Organisation | None = None) -> Any:
         """Isolation as well, with what it comes to now."""
         told = {"fields": ("locks_crm_fields", "smallest_cell"), "description": _isolation_now(obj)}
-        return (*self.fieldsets, ("Isolated systems", told))
+        return (*self.fieldsets, ("Isolated systems", told), ("Cases", _CASES))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -200,6 +200,7 @@ def test_the_organisation_takes_only_what_the_standards_know(client, field, valu
         ("brake_size", "", "A whole number of System Refs, 2 or more."),
         ("smallest_cell", "1001", "A whole number, from 0 to 1,000; 0 tells every figure."),
         ("night_at", "25:00", "A time of day, such as 02:00."),
+        ("service_desk", "the desk", "An e-mail address, such as desk@example.org."),
     ],
 )
 def test_a_setting_that_cannot_be_is_refused_in_one_sentence(client, field, value, said):

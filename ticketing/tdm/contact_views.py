@@ -11,7 +11,8 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
-from contacts.models import Contact, FieldChange, GroupAlias
+from contacts.models import FieldChange
+from contacts.retired_numbers import described, successors_of
 from contacts.services.corrections import CannotCorrect, MayNotCorrect, Overtaken
 from contacts.services.primary import (
     CannotChoosePrimary,
@@ -212,16 +213,12 @@ def _form(request: HttpRequest, fan: Fan, form: Mapping[str, Any]) -> dict[str, 
 
 def _where_it_went(request: HttpRequest, group_id: int) -> HttpResponse:
     """As contacts.views.contact: a retired GroupID leads on, to one place or to a choice of several."""
-    if group_id > LARGEST_ID:
-        raise Http404
-    visible = Contact.objects.visible_to(request.user)
-    aliases = GroupAlias.objects.visible_to(request.user).filter(group_id=group_id)
-    successors = list(visible.filter(pk__in=aliases.values("contact")).order_by("pk"))
+    successors = successors_of(group_id, request.user)
     if not successors:
         raise Http404
     if len(successors) == 1:
         return redirect("tdm:contact", successors[0].pk)
-    content = {"group_id": group_id, "successors": successors}
+    content = {"group_id": group_id, "lines": described(group_id, successors, request.user)}
     crumbs = [("Find a fan", reverse("tdm:find")), (str(group_id), "")]
     return page(request, "tdm/successors.html", content, crumbs=crumbs)
 
