@@ -34,6 +34,7 @@ from contacts.admin.contact_filters import (
 from contacts.admin.contact_grouping import group_view
 from contacts.admin.contact_parting import split_view, ungroup_view
 from contacts.admin.list_actions import ActsOnRows
+from contacts.admin.shared_values import SharedValuesScreen
 from contacts.admin.why_not import WhyNotScreen
 from contacts.admin_access import PerSystemChangeList, organisation_of
 from contacts.admin_files import ExportingAdmin
@@ -126,7 +127,7 @@ class ContactList(PerSystemChangeList):
 
 
 @admin.register(Contact)
-class ContactAdmin(ActsOnRows, WhyNotScreen, ExportingAdmin):
+class ContactAdmin(ActsOnRows, WhyNotScreen, SharedValuesScreen, ExportingAdmin):
     """Golden values are nobody's to edit here: every value belongs to a System Ref.
 
     Screens of one contact that another file holds are added by `SCREENS`: the end of the address, the view.

@@ -4,6 +4,7 @@ from contacts.contact_page.accounts import accounts
 from contacts.contact_page.crm_fields import crm_badges, crm_fields
 from contacts.contact_page.groupings import groupings
 from contacts.contact_page.history import history
+from contacts.contact_page.household import household, household_badges
 from contacts.contact_page.parts import Panel
 from contacts.contact_page.why import why_in_brief, why_together
 
@@ -28,6 +29,13 @@ PANELS = [
         build_brief=why_in_brief,
     ),
     Panel(
+        key="household",
+        title="Household",
+        place=35,
+        template="contacts/panels/household.html",
+        build=household,
+    ),
+    Panel(
         key="groupings",
         title="Groupings",
         place=38,
@@ -36,4 +44,4 @@ PANELS = [
     ),
     Panel(key="history", title="History", place=40, template="contacts/panels/history.html", build=history),
 ]
-BADGES = [crm_badges]
+BADGES = [crm_badges, household_badges]

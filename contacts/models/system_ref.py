@@ -31,7 +31,7 @@ _SEARCHED_AS_WRITTEN = (
 )
 
 
-def _digits(field: str) -> "models.Expression | F":
+def digits_of(field: str) -> "models.Expression | F":
     """The phone number without the punctuation people write it with."""
     text: models.Expression | F = F(field)
     for character in PHONE_PUNCTUATION:
@@ -48,7 +48,7 @@ class JoinedText(models.Func):
 
 
 def _search_text() -> models.Expression:
-    searched = (*map(F, _SEARCHED_AS_WRITTEN), _digits("phone"), _digits("mobile"), F("related_text"))
+    searched = (*map(F, _SEARCHED_AS_WRITTEN), digits_of("phone"), digits_of("mobile"), F("related_text"))
     return Upper(JoinedText(*searched))
 
 
