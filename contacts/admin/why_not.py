@@ -116,7 +116,8 @@ def _picker(request: HttpRequest, side: str, chosen: dict[str, Contact | None]) 
 def _found(request: HttpRequest, side: str, text: str, chosen: dict[str, Contact | None]) -> list[Found]:
     """The first few that the words find, whoever has the text for a GroupID or System Ref before them."""
     user = cast("User", request.user)
-    visible = Contact.objects.visible_to(user)
+    taken = [contact.pk for contact in chosen.values() if contact is not None]
+    visible = Contact.objects.visible_to(user).exclude(pk__in=taken)
     country = organisation_of(request).default_country
     exact = visible.exactly(text, user).order_by("-pk")[:MOST_FOUND]
     others = visible.search(text, user, default_country=country).order_by("-pk")[:MOST_FOUND]
