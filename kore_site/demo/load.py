@@ -22,6 +22,7 @@ from contacts.services.imports import ImportOptions, admit_chunk, open_import
 from contacts.services.systems import add_business_unit, add_ticket_system
 from kore_site.demo import club
 from kore_site.demo.files import ClubFiles, Delivery
+from kore_site.demo.group_work import group_after, group_before
 from kore_site.demo.live_source import connect_shop
 from kore_site.demo.progress import Progress, progress
 from kore_site.demo.working_days import work_before, work_on_the_shop
@@ -103,10 +104,12 @@ def live_through(files: ClubFiles, *, now: dt.datetime) -> tuple[list[Imported],
     imports = [done for delivery in earlier for done in _import_delivery(delivery, now=now)]
     nights = [_night(now=_two_nights_ago(now))]
     _work("The people at work", lambda: work_before(files.retold, now=now - dt.timedelta(days=1)))
+    _work("The manager groups by hand", lambda: group_before(now=now - dt.timedelta(days=1)))
     imports += [done for delivery in today for done in _import_delivery(delivery, now=now)]
     imports.append(_pull_shop(now=now))
     nights.append(_night(now=now))
     _work("Changes on their way to the shop", lambda: work_on_the_shop(clock=timezone.now))
+    _work("Requests for tonight", lambda: group_after(now=now))
     return imports, nights
 
 

@@ -122,6 +122,14 @@ def test_the_queues_of_the_demo_hold_something_of_everything(loaded):
     assert ask(folder, owners) == "40"
     assert ask(folder, others) == "4 7"
     assert ask(folder, "Organisation.objects.get().locks_crm_fields") == "True"
+    requests = "sorted(GroupRequest.objects.values_list('kind', 'state'))"
+    undoable = "GroupChange.objects.standing().exclude(request=None).count()"
+    never = "GroupDecision.objects.standing().filter(kind='never').count()"
+    assert ask(folder, requests) == (
+        "[('group', 'done'), ('group', 'waiting'), ('split', 'held'), ('ungroup', 'waiting')]"
+    )
+    assert ask(folder, f"{undoable}, {never}, Case.objects.get().state") == "1 1 open"
+    assert int(ask(folder, "Link.objects.filter(decision='review').count()")) > 5
 
 
 def test_the_demo_started_again_loads_nothing_and_never_tells_the_old_password(loaded):
