@@ -36,6 +36,8 @@ def _stale_golden() -> Iterator[str]:
     return (f"GroupID {contact_id}" for contact_id in stale_golden())
 
 
+# What people decided is looked at once a run is done with the refs: those that wait, as where somebody holds
+# them in place, are judged after the run that takes them.
 INVARIANTS: Sequence[Invariant] = (
     Invariant(
         "every Contact has System Refs",
@@ -121,6 +123,8 @@ INVARIANTS: Sequence[Invariant] = (
             WHERE d.kind = 'must' AND d.until IS NULL AND l.contact_id <> r.contact_id
             AND (link.decision IS NULL OR link.decision = 'joined')
             AND d.since < (SELECT max(started_at) FROM contacts_groupingrun WHERE finished_at IS NOT NULL)
+            AND NOT EXISTS (SELECT 1 FROM contacts_pendingref p
+                WHERE p.system_ref_id IN (d.left_id, d.right_id))
             ORDER BY d.id""",
             "decision {0}",
         ),
@@ -133,6 +137,8 @@ INVARIANTS: Sequence[Invariant] = (
             JOIN contacts_mapping r ON r.system_ref_id = d.right_id
             WHERE d.kind = 'never' AND d.until IS NULL AND l.contact_id = r.contact_id
             AND d.since < (SELECT max(started_at) FROM contacts_groupingrun WHERE finished_at IS NOT NULL)
+            AND NOT EXISTS (SELECT 1 FROM contacts_pendingref p
+                WHERE p.system_ref_id IN (d.left_id, d.right_id))
             ORDER BY d.id""",
             "decision {0}",
         ),

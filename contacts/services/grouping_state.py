@@ -71,7 +71,7 @@ def lift_spent_decisions(*, now: datetime) -> int:
     parted is still to be seen in the morning (R-CM-23).
     """
     spent = GroupDecision.objects.standing().filter(is_for_one_run=True, applied__at__lt=now)
-    return spent.update(until=now)
+    return spent.update(until=now) if spent.exists() else 0
 
 
 def mark_pending(ref_ids: Collection[int]) -> None:

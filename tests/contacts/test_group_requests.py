@@ -4,9 +4,19 @@ import datetime as dt
 
 import pytest
 
-from contacts.models import Contact, GroupAlias, GroupDecision, GroupRequest, Mapping, Move, SystemRef
+from contacts.models import (
+    Contact,
+    GroupAlias,
+    GroupDecision,
+    GroupRequest,
+    HeldLine,
+    Mapping,
+    Move,
+    SystemRef,
+)
 from contacts.permissions import SystemRight, grant
 from contacts.services.check_invariants import check_invariants
+from contacts.services.decisions import decide
 from contacts.services.golden import refresh_golden
 from contacts.services.group_requests import (
     CannotRequest,
@@ -19,6 +29,7 @@ from contacts.services.group_requests import (
     withdraw_request,
 )
 from contacts.services.group_requests_applied import apply_requests, process_now
+from contacts.services.held_lines import hold, let_go
 from contacts.services.regroup import regroup
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
 from tests.factories import NOW, MappingFactory, SystemRefFactory, TicketSystemFactory, UserFactory
@@ -286,3 +297,19 @@ def test_many_requests_take_as_many_queries_as_a_few(box, manager, django_assert
         file_grouping(pair[0], pair[1:], by=manager, now=NOW)
     with django_assert_max_num_queries(80):
         apply_requests(NOW)
+
+
+def test_a_night_is_whole_although_somebody_holds_what_a_decision_would_part(box, manager):
+    whole = person(box, "1", "2", first_name="Ann", last_name="Marlow", email="ann@example.org")
+    regroup(now=NOW)
+    refs = [ref("1").pk, ref("2").pk]
+    decide([(refs[0], refs[1])], GroupDecision.Kind.NEVER, by=manager, now=NOW)
+    line = hold(refs, kind=HeldLine.Kind.REGROUP, by=manager, now=NOW)
+
+    regroup(now=NOW + NIGHT)
+    assert group_of("1") == group_of("2") == whole.pk
+    assert is_whole()
+    let_go(line, by=manager)
+    regroup(now=NOW + 2 * NIGHT)
+    assert group_of("1") != group_of("2")
+    assert is_whole()
