@@ -31,10 +31,10 @@ class LinkQuerySet(models.QuerySet):
         )
         requests = RequestRef.objects.filter(is_open=True)
         left_to_later = AnswerMember.objects.filter(
-            answer__in=ReviewAnswer.objects.standing().filter(
-                answer=ReviewAnswer.Answer.LATER, asks_again_at__gt=now
-            ),
             system_ref=OuterRef("left"),
+            answer__answer=ReviewAnswer.Answer.LATER,
+            answer__taken_back_at=None,
+            answer__asks_again_at__gt=now,
             answer__members__system_ref=OuterRef("right"),
         )
         apart = Q(left__mapping__contact__lt=F("right__mapping__contact")) | Q(
@@ -56,9 +56,9 @@ class LinkQuerySet(models.QuerySet):
         """Pairs of whose Contacts the user holds the right on the system of every ref."""
         if sees_every_system(user, right):
             return self
-        systems = systems_with(user, right)
-        hidden = Mapping.objects.exclude(system_ref__system__in=systems)
-        return self.visible_to(user, right).filter(
+        # Their own two refs are among those: to ask for them again would only keep the planner busy.
+        hidden = Mapping.objects.exclude(system_ref__system__in=systems_with(user, right))
+        return self.filter(
             ~Exists(hidden.filter(contact=OuterRef("left__mapping__contact"))),
             ~Exists(hidden.filter(contact=OuterRef("right__mapping__contact"))),
         )

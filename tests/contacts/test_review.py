@@ -8,6 +8,7 @@ from django.db import connection, connections
 
 from contacts.models import GroupDecision, GroupRequest, ReviewAnswer
 from contacts.permissions import SystemRight, grant
+from contacts.services import review
 from contacts.services.group_requests import file_ungrouping, withdraw_request
 from contacts.services.group_requests_applied import apply_requests
 from contacts.services.review import (
@@ -79,6 +80,20 @@ def test_pairs_of_two_contacts_are_asked_about_once_each_the_strongest_link_firs
     assert asked(dee, after=(4.0, of_second.pk)) == [(a.pk, b.pk)]
     assert asked(dee, wanted=Wanted(system_id=systems[1].pk)) == [pair.numbers for pair in pairs]
     assert asked(dee, wanted=Wanted(rule="email")) == []
+
+
+def test_a_long_queue_is_counted_so_far_only_and_remembered_as_long(systems, dee, monkeypatch):
+    monkeypatch.setattr(review, "MOST_COUNTED", 1)
+    link(placed(systems[0]), placed(systems[1]))
+    assert remaining(dee, now=NOW) == Remaining(1)
+    link(placed(systems[0]), placed(systems[1]))
+
+    assert remaining(dee, now=NOW) == Remaining(1, is_exact=False)
+
+    for pair in next_pairs(dee, now=NOW, count=2):
+        answer(*pair.numbers, Answer.LATER, key=pair.key, by=dee, now=NOW)
+    assert remaining(dee, now=NOW) == Remaining(1, is_exact=False)
+    assert remaining(dee, now=NOW, wanted=Wanted(rule="")) == Remaining(0)
 
 
 @pytest.mark.req("R-CM-27", "R-MDB-32")
@@ -238,11 +253,9 @@ def test_the_next_pair_is_read_from_the_index_of_the_queue(systems, dee):
     if connection.vendor != "postgresql":
         pytest.skip("asks PostgreSQL for its plan")
     SystemRefFactory()
-    from contacts.services.review import queue_of  # noqa: PLC0415
-
     with connection.cursor() as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_sort = off")
-    plan = queue_of(dee, now=NOW)[:20].explain()
+    plan = review.queue_of(dee, now=NOW)[:20].explain()
 
     assert "link_for_review" in plan
     assert "Sort" not in plan
