@@ -55,6 +55,7 @@
     }
   });
 
+  for (const button of document.querySelectorAll(".k-needs-no-script")) button.hidden = true;
   offerAll();
   count();
 })();
