@@ -1,6 +1,6 @@
 """Turns requests into what has to be written, from the mapping as it stands under lock."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
@@ -28,6 +28,7 @@ from contacts.services.decisions import Ledger, Pair, lift, pair_of, pairs_betwe
 from contacts.services.golden import origins
 from contacts.services.group_changes import Order
 from contacts.services.group_undo import blocked_by, refs_before, undo_parts
+from contacts.services.grouping_input import excluded_systems
 
 Kind = GroupRequest.Kind
 Decision = GroupDecision.Kind
@@ -39,6 +40,7 @@ CAUSES = {
 }
 CHANGED = "The records changed since it was filed, so that it fits them no more."
 NOT_SEEN = "Whoever asked for it may not see all of these records any more."
+NOT_ACROSS = "One of the systems is kept out of matching across systems since."
 BARRED = "A do-not-group rule that stands between the records was made since."
 
 
@@ -72,7 +74,7 @@ def plan_requests(requests: Sequence[GroupRequest], *, now: datetime) -> list[Pl
     """
     named = _named(requests)
     stands = _lock_and_read([ref_id for refs in named.values() for ref_id, _part in refs])
-    ledger = Ledger(stands.home)
+    ledger, apart = Ledger(stands.home), excluded_systems()
     taken: set[int] = set()
     systems: dict[User, frozenset[int]] = {}
     planned = []
@@ -85,7 +87,7 @@ def plan_requests(requests: Sequence[GroupRequest], *, now: datetime) -> list[Pl
             plan.refusal = CHANGED
         if not plan.refusal:
             plan.change_set = _change_set(request, refs, stands)
-            plan.refusal = "" if _moves(plan.change_set) else CHANGED
+            plan.refusal = _refusal_of(plan.change_set, stands, apart)
         if not plan.refusal:
             taken.update(groups)
             _decide(request, plan.change_set, ledger, now=now)
@@ -216,8 +218,15 @@ def _leader(members: Sequence[Member]) -> int:
     return next((member for member in members if member.is_primary), members[0]).ref_id
 
 
-def _moves(change_set: ChangeSet) -> bool:
-    return any(member.contact_id != part.contact_id for part in change_set for member in part.members)
+def _refusal_of(change_set: ChangeSet, stands: _Stands, apart: Collection[int]) -> str:
+    """Nothing may be left to do, or the next run would part what came together across systems."""
+    if not any(member.contact_id != part.contact_id for part in change_set for member in part.members):
+        return CHANGED
+    for part in change_set:
+        systems = {stands.system_of[member.ref_id] for member in part.members}
+        if len(systems) > 1 and not systems.isdisjoint(apart):
+            return NOT_ACROSS
+    return ""
 
 
 def _decide(request: GroupRequest, change_set: ChangeSet, ledger: Ledger, *, now: datetime) -> None:

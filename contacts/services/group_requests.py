@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 from django.utils.timezone import localtime
 
-from contacts.models import Contact, GroupChange, GroupRequest, Mapping, RequestRef
+from contacts.models import Contact, GroupChange, GroupRequest, Mapping, RequestRef, TicketSystem
 from contacts.models.any_of import AnyOf
 from contacts.permissions import SystemRight, systems_with
 from contacts.services.decisions import Ledger, pairs_between
@@ -71,6 +71,7 @@ def file_grouping(
     for group_id in order:
         if not any(place.group_id == group_id for place in places):
             raise CannotRequest(f"There is no GroupID {group_id} any more.")
+    _require_matched({place.system_id for place in places})
     _require_no_bar(places)
     parts = [_Place(p.ref_id, p.group_id, p.system_id, order[p.group_id]) for p in places]
     return _file(Kind.GROUP, master.pk, parts, by=by, now=now, reason=reason)
@@ -224,6 +225,18 @@ def _places(contact_ids: Sequence[int], *, by: User | None) -> list[_Place]:
     places = [_Place(*row) for row in rows.values_list("pk", "contact_id", "system_ref__system_id")]
     require_may_request({place.system_id for place in places}, by=by)
     return places
+
+
+def _require_matched(system_ids: Collection[int]) -> None:
+    """The engine would part again what is of a system that is not matched across."""
+    if len(system_ids) < 2:
+        return
+    alone = TicketSystem.objects.filter(pk__in=system_ids, is_matched_across=False).order_by("rank").first()
+    if alone is not None:
+        raise CannotRequest(
+            f"{alone.code} is kept out of matching across systems: its records are grouped with each other "
+            "only. Its setting “matched across systems” says so."
+        )
 
 
 def _require_no_bar(places: Sequence[_Place]) -> None:

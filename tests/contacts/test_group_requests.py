@@ -13,6 +13,7 @@ from contacts.models import (
     Mapping,
     Move,
     SystemRef,
+    TicketSystem,
 )
 from contacts.permissions import SystemRight, grant
 from contacts.services.check_invariants import check_invariants
@@ -245,6 +246,20 @@ def test_a_rule_that_bars_two_records_has_to_be_lifted_before_they_are_grouped(b
     one, other = Contact.objects.order_by("pk")
 
     with pytest.raises(CannotRequest, match="BOX 1 and BOX 2 never belong together"):
+        file_grouping(one, [other], by=manager, now=NOW)
+
+
+def test_records_of_a_system_that_is_not_matched_across_are_not_grouped_with_others(box, manager):
+    shop = TicketSystemFactory(code="SHOP", is_matched_across=True)
+    grant(manager, SystemRight.VIEW, on=shop)
+    one, other = person(box, "1"), person(shop, "2")
+    waiting = file_grouping(one, [other], by=manager, now=NOW)
+    TicketSystem.objects.filter(pk=shop.pk).update(is_matched_across=False)
+
+    assert apply_requests(NOW)["requests_failed"] == 1
+    waiting.refresh_from_db()
+    assert "kept out of matching" in waiting.outcome
+    with pytest.raises(CannotRequest, match="SHOP is kept out of matching across systems"):
         file_grouping(one, [other], by=manager, now=NOW)
 
 
