@@ -9,10 +9,10 @@ from typing import Any
 
 from django.db import OperationalError, connection, transaction
 
-from contacts.models import GroupRequest, HeldLine, HeldRef
+from contacts.models import GroupRequest, HeldLine, HeldRef, SystemRef
 from contacts.services.brake import HeldByBrake
 from contacts.services.golden_check import stale_golden
-from contacts.services.regroup import regroup
+from contacts.services.regroup import Regrouped, regroup
 from sync.night import NIGHT, Progress, Step
 from sync.night_effects import Effect, count_new, hold_kind_of, with_new_numbers
 from sync.services.read_effects import (
@@ -101,28 +101,40 @@ def rehearse_night(*, night_at: datetime, tell: Tell = lambda _what: None) -> Re
     if night_is_at_work():
         raise NightIsAtWork
     tell("Counting what it comes to")
-    dry = regroup(now=night_at, dry_run=True)
-    numbers = {"joined": dry.joined, "split": dry.split, "refs": dry.refs, "contacts": dry.contacts}
-    if why := _too_much(dry.joined + dry.split, refs=dry.refs):
-        return Rehearsal(numbers=numbers, why_numbers=why)
+    if (numbers := _too_much(night_at)) is not None:
+        return numbers
     tell("Looking for stale values")
     repairs = _Repairs(golden=list(stale_golden()), sums=refs_with_wrong_sums())
     tell("Rehearsing the night")
     try:
         return _rehearse(repairs, night_at=night_at)
     except TakesTooLong:
-        why = "Rehearsing it would keep records from others for too long."
-        return Rehearsal(numbers=numbers, why_numbers=why)
+        return _in_numbers(_dry_run(night_at), "Rehearsing it would keep records from others for too long.")
     except OperationalError as error:
         raise RecordsInUse from error
 
 
-def _too_much(changes: int, *, refs: int) -> str:
-    if changes > MOST_CHANGES:
-        return f"More than {MOST_CHANGES:,} System Refs would change, as on a first load or by a new model."
-    if connection.vendor == "sqlite" and refs > MOST_REFS_EMBEDDED:
-        return f"More than {MOST_REFS_EMBEDDED:,} System Refs are compared: on SQLite nobody could write."
-    return ""
+def _too_much(night_at: datetime) -> Rehearsal | None:
+    """What is told in numbers alone; None where it can be rehearsed, as whatever happens in a small base."""
+    if SystemRef.objects.count() <= MOST_CHANGES:
+        return None
+    dry = _dry_run(night_at)
+    if dry.joined + dry.split > MOST_CHANGES:
+        why = f"More than {MOST_CHANGES:,} System Refs would change, as on a first load or by a new model."
+    elif connection.vendor == "sqlite" and dry.refs > MOST_REFS_EMBEDDED:
+        why = f"More than {MOST_REFS_EMBEDDED:,} System Refs are compared: on SQLite nobody could write."
+    else:
+        return None
+    return _in_numbers(dry, why)
+
+
+def _dry_run(night_at: datetime) -> Regrouped:
+    return regroup(now=night_at, dry_run=True)
+
+
+def _in_numbers(dry: Regrouped, why: str) -> Rehearsal:
+    numbers = {"joined": dry.joined, "split": dry.split, "refs": dry.refs, "contacts": dry.contacts}
+    return Rehearsal(numbers=numbers, why_numbers=why)
 
 
 def _rehearse(repairs: _Repairs, *, night_at: datetime) -> Rehearsal:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 from django.apps import apps
 
-from contacts.models import Contact, GroupChange, GroupDecision, Mapping, SystemRef
+from contacts.models import Contact, GroupChange, GroupDecision, Mapping, PrimaryRule, SystemRef
 from contacts.models.person_details import DETAIL_FIELDS
 from contacts.services.group_requests import file_grouping, file_split, file_undo, file_ungrouping
 from contacts.services.group_requests_applied import apply_requests
+from contacts.services.primary_order import GivenRule
 from contacts.services.regroup import regroup
 from sync.models import NightRun, PlanLine
 from sync.night import NIGHT, Step
@@ -19,7 +20,8 @@ from sync.services.read_effects import known_group_ids, primary_effects
 from sync.services.rehearse_night import read_off
 from sync.services.run_night import run_night
 from tests.factories import NOW, PurchaseFactory, TicketSystemFactory
-from tests.factories.primary_rules import in_order, put_in_force
+from tests.factories.primary_rules import put_in_force
+from ticketing.services.purchases import refresh_sums
 
 NIGHT_AT = NOW + dt.timedelta(hours=14)
 SUMS = ("spent_total", "last_purchased_at", "holds_season_ticket")
@@ -65,7 +67,7 @@ def night_with_everything(seed: int) -> None:
     early = file_grouping(contact_of(singles[0]), [contact_of(singles[1])], by=None, now=NOW)
     apply_requests(NOW)
     regroup(now=NOW)
-    put_in_force(in_order(major, minor))
+    put_in_force(GivenRule(PrimaryRule.Kind.LATEST_PURCHASE))
     number = 100
 
     def same_as(ref: SystemRef) -> dict:
@@ -80,6 +82,11 @@ def night_with_everything(seed: int) -> None:
         left, right = sorted((singles[2].pk, singles[3].pk))
         GroupDecision.objects.create(kind="never", left_id=left, right_id=right, since=NOW)
 
+    def bought() -> None:
+        """Who does not lead bought last."""
+        PurchaseFactory(system_ref=pairs[7][1], status="paid")
+        refresh_sums([pairs[7][1].pk], now=NOW)
+
     cards: Sequence[Callable[[], object]] = (
         lambda: file_undo(GroupChange.objects.get(request=early), by=None, now=NOW),
         lambda: file_grouping(
@@ -89,6 +96,7 @@ def night_with_everything(seed: int) -> None:
         lambda: file_split(contact_of(pairs[1][0]), [[pairs[1][1].pk]], by=None, now=NOW),
         refused,
         move_over,
+        bought,
         lambda: arrive(major, *(same_as(ref) for ref in singles[7:9])),
         lambda: arrive(minor, *map(person, range(number, number + 3))),
         lambda: SystemRef.objects.filter(pk=pairs[2][0].pk).update(**person(number + 10)),
@@ -98,8 +106,9 @@ def night_with_everything(seed: int) -> None:
         lambda: Contact.objects.filter(pk=contact_of(pairs[3][0]).pk).update(last_name="Stale"),
         lambda: SystemRef.objects.filter(pk=singles[10].pk).update(spent_total=5),
         lambda: PurchaseFactory(system_ref=pairs[6][0], status="paid"),
+        lambda: PurchaseFactory(system_ref=pairs[8][1], status="paid"),
     )
-    for card in cards if not seed else dice.sample(cards, 9):
+    for card in cards if not seed else dice.sample(cards, 10):
         card()
 
 

@@ -225,7 +225,6 @@ def test_the_command_prints_lines_that_name_accounts_and_says_what_is_held(every
     )
     regroup(now=NOW)
     assert command().strip() == "The coming night would change nothing."
-    assert json.loads(command("--json")) == []
     master, child = contact_of(one), contact_of(two)
     request = file_grouping(master, [child], by=None, now=NOW)
     SystemRef.objects.filter(pk=one.pk).update(spent_total=3)
@@ -248,10 +247,9 @@ def test_the_command_prints_lines_that_name_accounts_and_says_what_is_held(every
 
     hold_line(PlanLine.objects.filter(request=request).latest("pk"), by=everyone, now=NOW)
     assert json.loads(command("--json")) == [line | {"held": True}, sums]
-    assert "[held]" in command()
 
 
-def test_a_plan_is_filed_once_made_when_something_changed_and_taken_up_where_it_was_lost():
+def test_a_plan_is_filed_once_made_when_something_changed_and_taken_up_where_it_was_lost(monkeypatch):
     by = UserFactory()
     assert request_plan(by=by, now=NOW) == request_plan(by=None, now=NOW)
     assert NightPlan.objects.count() == 1
@@ -264,9 +262,9 @@ def test_a_plan_is_filed_once_made_when_something_changed_and_taken_up_where_it_
     assert take_up_plans(clock=lambda: NOW) == 0
     assert NightPlan.objects.order_by("pk").last().error == "It was cut off. Make it anew."
 
-    for _ in range(8):
-        plan_night.plan_now(by=None, clock=lambda: NOW)
-    assert NightPlan.objects.count() == plan_night.KEPT_PLANS
+    monkeypatch.setattr(plan_night, "KEPT_PLANS", 2)
+    plan_night.plan_now(by=None, clock=lambda: NOW)
+    assert [plan.state for plan in NightPlan.objects.order_by("pk")] == ["done", "failed", "done"]
 
 
 def test_a_line_is_held_by_who_may_group_and_sees_every_ref_and_by_nobody_else():
