@@ -55,6 +55,8 @@
     }
   });
 
+  // A browser leaves autofocus out where it is busy while a page comes: who works by keyboard would be lost.
+  if (document.activeElement === document.body) document.querySelector("#content [autofocus]")?.focus();
   for (const button of document.querySelectorAll(".k-needs-no-script")) button.hidden = true;
   offerAll();
   count();
