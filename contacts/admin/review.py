@@ -35,6 +35,7 @@ from contacts.services.review_pairs import load_pair
 
 HOME = "admin:contacts_reviewanswer_changelist"
 ANSWERS = "admin:contacts_reviewanswer_answers"
+MOST_AT_ONCE = 200
 Answer = ReviewAnswer.Answer
 
 
@@ -240,19 +241,22 @@ class ReviewAnswerAdmin(ModelAdmin):
         }[Answer(given.answer)]
 
     def _answer_all(self, request: HttpRequest) -> tuple[int, list[tuple[int, int, str]]]:
-        """How many were answered, and of the others both GroupIDs and why not."""
-        done, refused = 0, []
-        for sent in request.POST.getlist("pair")[:200]:
+        """How many were answered, and of the others both GroupIDs and why not; each stands on its own."""
+        done, refused, forbidden = 0, [], 0
+        for sent in request.POST.getlist("pair")[:MOST_AT_ONCE]:
             one, _, rest = sent.partition("-")
             other, _, key = rest.partition("-")
-            numbers = _number(one), _number(other)
-            if None in numbers:
+            left, right = _number(one), _number(other)
+            if left is None or right is None:
                 raise Http404
             try:
-                answer(*numbers, Answer.SAME, key=key, by=request.user, now=timezone.now())
+                answer(left, right, Answer.SAME, key=key, by=request.user, now=timezone.now())
                 done += 1
             except CannotAnswer as refusal:
-                refused.append((*numbers, str(refusal)))
+                refused.append((left, right, str(refusal)))
+                forbidden += isinstance(refusal, MayNotAnswer)
+        if forbidden and not done:
+            raise PermissionDenied(str(MayNotRequest()))
         return done, refused
 
 
