@@ -213,16 +213,14 @@ def _because(change: GroupChange, refs: Mapping[int, SystemRef], *, user: User) 
         sides = side_of.get(pair.left_id), side_of.get(pair.right_id)
         return None not in sides and sides[0] != sides[1]
 
-    found = [
-        Because(refs[one.left_id], refs[one.right_id], _said(one))
-        for one in decisions.select_related("author").order_by("pk")
-        if is_between(one)
-    ]
+    words = [one for one in decisions.select_related("author").order_by("pk") if is_between(one)]
+    found = [Because(refs[one.left_id], refs[one.right_id], _said(one)) for one in words]
+    decided = {(one.left_id, one.right_id) for one in words}
     rules = rules_of_links()
     found += [
         Because(refs[link.left_id], refs[link.right_id], in_words(link, rules=rules), link.weight)
         for link in chosen.order_by("-weight", "pk")
-        if is_between(link)
+        if is_between(link) and (link.left_id, link.right_id) not in decided
     ]
     return found[:LINKS_SHOWN]
 

@@ -48,11 +48,16 @@ class StandingFilter(admin.SimpleListFilter):
 
 
 class DecisionKindFilter(admin.SimpleListFilter):
+    """Do-not-group rules alone, unless something else, or any, is asked for."""
+
     title = "kind"
     parameter_name = "kind"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         return list(GroupDecision.Kind.choices)
+
+    def value(self) -> str | None:
+        return self.used_parameters.get("kind", GroupDecision.Kind.NEVER.value)
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         return queryset.filter(kind=self.value()) if self.value() else queryset
@@ -154,6 +159,7 @@ class GroupDecisionAdmin(PerSystemAdmin):
     ) -> HttpResponse:
         context = {
             "title": "Do-not-group rules",
+            "crumbs": [("Do-not-group rules", "")],
             "is_fullwidth": "1",
             "may_group": may_group(cast("User", request.user)),
             "why_not": WHY_NOT,

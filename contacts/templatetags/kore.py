@@ -41,6 +41,12 @@ def names_to_ask(user: User | AnonymousUser) -> str:
 
 
 @register.filter
+def who(user: User | None) -> str:
+    """How a person at work is called; blank for nobody, and for an account that is gone."""
+    return (user.get_full_name() or user.get_username()) if user else ""
+
+
+@register.filter
 def money(amount: Decimal | None, currency: str) -> str:
     """An amount with its currency: £1,204.50, £380 without pence where there are none; a dash for nothing."""
     if amount is None:

@@ -26,10 +26,10 @@ def group_before(*, now: dt.datetime) -> dict[str, int]:
     manager = _manager()
     filed = barred = 0
     for left, right in _doubtful_pairs():
-        is_one_name = left.first_name == right.first_name
+        is_one_name = left.first_name == right.first_name and _are_alone(left, right)
         if is_one_name and not filed:
             filed = _file_pair(left, right, reason="He rang us", by=manager, now=now)
-        elif not is_one_name and left.last_name == right.last_name and not barred:
+        elif left.first_name != right.first_name and left.last_name == right.last_name and not barred:
             never_group(left, right, reason="father and son", by=manager, now=now)
             barred = 1
         if filed and barred:
@@ -76,6 +76,11 @@ def _file_pair(left: SystemRef, right: SystemRef, *, reason: str, by: User, now:
     except CannotRequest:
         return 0
     return 1
+
+
+def _are_alone(*refs: SystemRef) -> bool:
+    """Whether each is the only ref of its contact: nothing else of theirs speaks against a grouping."""
+    return all(ref.mapping.contact.mappings.count() == 1 for ref in refs)
 
 
 def _manager() -> User:

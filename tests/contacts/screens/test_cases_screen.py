@@ -67,6 +67,10 @@ def came_back(mlb, minors, manager) -> tuple[int, GroupRequest]:
     return SystemRef.objects.get(pk=refs[0].pk).mapping.contact_id, request
 
 
+def listed_titles(client, query: str = "") -> list[str]:
+    return [case.title for case in client.get(LIST + query).context["cl"].result_list]
+
+
 @pytest.mark.req("R-CM-24")
 def test_a_contact_that_was_ungrouped_and_came_back_says_so_and_offers_a_case(as_manager, manager, came_back):
     contact_id, request = came_back
@@ -120,13 +124,17 @@ def test_a_case_is_read_commented_solved_and_sent(as_manager, manager, person, m
     as_manager.post(of_case(case, "comment"), {"text": "", "state": "solved"})
     case.refresh_from_db()
     assert (case.state, case.mail_error) == ("solved", "")
+    manager.delete()  # their case stays
+    as_manager.force_login(UserFactory(is_superuser=True))
+    assert "somebody who has left" in text_of(as_manager.get(of_case(case)))
+    assert listed_titles(as_manager) == ["Odd"]
 
 
 def test_the_list_is_filtered_and_searched_with_a_constant_number_of_queries(
     as_manager, manager, person, mlb
 ):
     def listed(query: str = "") -> list[str]:
-        return [case.title for case in as_manager.get(LIST + query).context["cl"].result_list]
+        return listed_titles(as_manager, query)
 
     def queries(address: str) -> int:
         with CaptureQueriesContext(connection) as captured:

@@ -79,7 +79,9 @@ def test_rules_are_filtered_and_found_by_system_ref_and_group_id(as_manager, man
     assert listed(as_manager) == [theirs.pk, mine.pk]
     assert listed(as_manager, "?stands=yes") == [mine.pk]
     assert listed(as_manager, "?stands=no&kind=never") == [theirs.pk]
-    assert listed(as_manager, "?kind=must") == []
+    must = GroupDecision.objects.create(kind="must", left=refs[0], right=refs[2], since=NOW)
+    assert listed(as_manager, "?kind=must") == [must.pk]
+    assert listed(as_manager, "?kind=") == [must.pk, theirs.pk, mine.pk]
     assert listed(as_manager, "?author=me") == [mine.pk]
     assert listed(as_manager, "?q=2001") == [mine.pk]
     assert listed(as_manager, "?q=mlb+2003") == [theirs.pk]
