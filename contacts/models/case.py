@@ -11,10 +11,9 @@ class CaseQuerySet(models.QuerySet):
         """Cases of which the user holds the right on the system of every ref."""
         if sees_every_system(user, right):
             return self
-        hidden = CaseRef.objects.filter(case=OuterRef("pk")).exclude(
-            system_ref__system__in=systems_with(user, right)
-        )
-        return self.filter(~Exists(hidden))
+        refs = CaseRef.objects.filter(case=OuterRef("pk"))
+        hidden = refs.exclude(system_ref__system__in=systems_with(user, right))
+        return self.filter(Exists(refs), ~Exists(hidden))  # without any ref left nobody knows whose it was
 
 
 class Case(models.Model):

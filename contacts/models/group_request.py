@@ -12,10 +12,9 @@ class GroupRequestQuerySet(models.QuerySet):
         hidden ones."""
         if sees_every_system(user, right):
             return self
-        hidden = RequestRef.objects.filter(request=OuterRef("pk")).exclude(
-            system_ref__system__in=systems_with(user, right)
-        )
-        return self.filter(~Exists(hidden))
+        refs = RequestRef.objects.filter(request=OuterRef("pk"))
+        hidden = refs.exclude(system_ref__system__in=systems_with(user, right))
+        return self.filter(Exists(refs), ~Exists(hidden))  # without any ref left nobody knows whose it was
 
     def open(self) -> "GroupRequestQuerySet":
         """Requests that the coming night carries out, or that are held back from it."""

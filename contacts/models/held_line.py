@@ -11,10 +11,9 @@ class HeldLineQuerySet(models.QuerySet):
         """Lines of which the user holds the right on the system of every ref."""
         if sees_every_system(user, right):
             return self
-        hidden = HeldRef.objects.filter(line=OuterRef("pk")).exclude(
-            system_ref__system__in=systems_with(user, right)
-        )
-        return self.filter(~Exists(hidden))
+        refs = HeldRef.objects.filter(line=OuterRef("pk"))
+        hidden = refs.exclude(system_ref__system__in=systems_with(user, right))
+        return self.filter(Exists(refs), ~Exists(hidden))  # without any ref left nobody knows whose it was
 
 
 class HeldLine(models.Model):

@@ -11,10 +11,9 @@ class ReviewAnswerQuerySet(models.QuerySet):
         """Answers of which the user holds the right on the system of every member."""
         if sees_every_system(user, right):
             return self
-        hidden = AnswerMember.objects.filter(answer=OuterRef("pk")).exclude(
-            system_ref__system__in=systems_with(user, right)
-        )
-        return self.filter(~Exists(hidden))
+        refs = AnswerMember.objects.filter(answer=OuterRef("pk"))
+        hidden = refs.exclude(system_ref__system__in=systems_with(user, right))
+        return self.filter(Exists(refs), ~Exists(hidden))  # without any ref left nobody knows whose it was
 
     def standing(self) -> "ReviewAnswerQuerySet":
         """Answers that were not taken back."""

@@ -14,8 +14,24 @@ from django.contrib.contenttypes.models import ContentType
 from django.db import models
 
 from contacts.grouping.comparisons import COMPARISONS
-from contacts.models import BusinessUnit, Contact, SystemRef, TicketSystem
+from contacts.models import (
+    AnswerMember,
+    BusinessUnit,
+    Case,
+    CaseComment,
+    CaseRef,
+    Contact,
+    GroupChange,
+    GroupRequest,
+    HeldLine,
+    HeldRef,
+    RequestRef,
+    ReviewAnswer,
+    SystemRef,
+    TicketSystem,
+)
 from contacts.models import Mapping as Placement
+from sync.models import PlanLine, PlanLineRef
 
 from ..factories import NOW
 
@@ -41,6 +57,23 @@ FIXED: Mapping[str, Any] = {
     "contacts.RejectedRow.column": "email",
     "contacts.GoneRef.reason": "merged",
     "contacts.RightsRecord.right": "view_records",
+    "contacts.GroupChange.before": {},  # ids and moments, made beside the unit
+    "contacts.GroupChange.after": {},
+    "contacts.GroupChange.made": [],
+    "contacts.GroupChange.lifted": [],
+    "contacts.GroupChange.undone_by": None,
+    "contacts.GroupRequest.undoes": None,
+    "contacts.ReviewAnswer.rule": "",
+    "contacts.ReviewAnswer.guard": "",
+    "contacts.ReviewAnswer.made": [],
+    "contacts.ReviewAnswer.lifted": [],
+    "contacts.ReviewAnswer.asks_again_at": None,
+    "contacts.ReviewAnswer.taken_back_at": None,
+    "contacts.ReviewAnswer.taken_back_by": None,
+    "contacts.Case.facts": {},
+    "sync.PlanLine.group_ids": [],
+    "sync.PlanLine.before": {},
+    "sync.PlanLine.after": {},
     "contacts.Link.rule": "",
     "contacts.Link.guard": "",
     "contacts.Link.evidence": json.dumps([[0, 0.0, 0.0]] * len(COMPARISONS)),
@@ -150,7 +183,11 @@ _LEFT = object()
 NAMES = (TicketSystem, BusinessUnit, User, Group, apps.get_model("contacts", "RightsRecord"))
 
 # Reached from a system, and made by hand: the first rows of all, and what services keep.
-BY_HAND = (BusinessUnit, TicketSystem, SystemRef, Contact, Placement)
+BY_HAND = (
+    BusinessUnit, TicketSystem, SystemRef, Contact, Placement,
+    GroupRequest, RequestRef, GroupChange, HeldLine, HeldRef, ReviewAnswer, AnswerMember,
+    Case, CaseRef, CaseComment, PlanLine, PlanLineRef,
+)  # fmt: skip
 
 # Rows that can be reached from a system and yet are of no unit, each with the reason.
 OF_NO_UNIT: Mapping[str, str] = {

@@ -1,5 +1,6 @@
 """Two isolated units: ours, whose people look, and theirs, of which nobody of ours may see anything."""
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Any
@@ -8,17 +9,27 @@ from django.contrib.auth.models import Group, User
 from django.db import models
 
 from contacts.models import (
+    AnswerMember,
     BusinessUnit,
+    Case,
+    CaseComment,
+    CaseRef,
     Contact,
     GoneRef,
     GroupAlias,
+    GroupChange,
     GroupDecision,
     GroupedRef,
     GroupingRun,
+    GroupRequest,
+    HeldLine,
+    HeldRef,
     Link,
     ModelVersion,
     Move,
     PrimaryRuleList,
+    RequestRef,
+    ReviewAnswer,
     RuleTrial,
     SystemRef,
     TicketSystem,
@@ -27,7 +38,7 @@ from contacts.models import Mapping as Placement
 from contacts.permissions import SystemRight, grant
 from contacts.services.golden import refresh_golden
 from contacts.services.matching_rules import newest_version
-from sync.models import NightRun, NightStep
+from sync.models import NightPlan, NightRun, NightStep, PlanLine, PlanLineRef
 from ticketing.models import PullRun, SourceConnection
 
 from ..factories import NOW, UserFactory
@@ -91,7 +102,7 @@ class Units:
     def __init__(self) -> None:
         self.ours = Unit("ourvalue", "ournamed", numbers(OURS))
         self.theirs = Unit(VALUE, NAMED, numbers(THEIRS))
-        for model in (ModelVersion, PrimaryRuleList, GroupingRun, NightRun):
+        for model in (ModelVersion, PrimaryRuleList, GroupingRun, NightRun, NightPlan):
             row = model._base_manager.order_by("pk").first() or _common(model)
             for unit in (self.ours, self.theirs):
                 unit.keep(row)
@@ -183,6 +194,7 @@ class Units:
         known |= {"first_name": f"{unit.value}first", "last_name": name}
         ref = unit.make(SystemRef, system_ref=f"{unit.value}-{len(others) + 1}", **known)
         unit.make(Placement, contact=contact, is_primary=leads)
+        self._asked_and_done(unit, contact, [ref], is_open=is_last)
         renewed = {SystemRef, Contact}
         for model in of_a_unit():
             if model in BY_HAND or (model is GoneRef and not is_last):
@@ -195,6 +207,50 @@ class Units:
             if (model in (Link, GroupDecision) and not others) or _lacks(unit, model):
                 continue
             unit.make(model, **self._given(unit, model, ref, contact))
+
+    def _asked_and_done(
+        self, unit: Unit, contact: Contact, refs: Sequence[SystemRef], *, is_open: bool
+    ) -> None:
+        """Everything that people ask of the groups and say of them, about these refs of the contact."""
+        system = {ref.system_id for ref in refs}
+        asked = unit.make(
+            GroupRequest,
+            kind="ungroup",
+            group_id=contact.pk,
+            state="waiting" if is_open else "done",
+            settled_at=None if is_open else NOW,
+        )
+        held = [ref.pk for ref in refs]
+        stood = {"since": NOW.isoformat(), "pins": [], "aliases": []}
+        stood["refs"] = [[pk, pk == held[0], "rule", NOW.isoformat()] for pk in held]
+        change = unit.make(
+            GroupChange,
+            is_join=False,
+            is_split=True,
+            request=None if is_open else asked,
+            before={str(contact.pk): stood},
+            after={str(contact.pk): held[:1], str(next(unit.numbers)): held[1:]},
+        )
+        change.systems.set(system)
+        line = unit.make(
+            PlanLine,
+            position=PlanLine.objects.count() + 1,
+            kind="golden" if is_open else "split",
+            group_ids=[contact.pk],
+            before={str(contact.pk): held},
+            after={"fields": ["city"], "account": held[0]} if is_open else {"new 1": held},
+            request=None,
+        )
+        hold = unit.make(HeldLine, kind="regroup" if len(refs) == 1 else "primary")
+        answer = unit.make(ReviewAnswer, weight=3.0, answer="later", request=None)
+        case = unit.make(Case, group_id=contact.pk, request=asked)
+        unit.make(CaseComment, case=case)
+        for side, ref in enumerate(refs):
+            unit.make(RequestRef, request=asked, system_ref=ref, group_id=contact.pk, is_open=is_open)
+            unit.make(AnswerMember, answer=answer, system_ref=ref, side=side)
+            unit.make(CaseRef, case=case, system_ref=ref)
+            unit.make(PlanLineRef, line=line, system_ref=ref)
+            unit.make(HeldRef, line=hold, kind=hold.kind, system_ref=ref)
 
     def _more_accounts(self) -> None:
         """Of the person of both: one that is gone and the first by its number, and another that stands."""
@@ -240,6 +296,7 @@ class Units:
         for model in (Link, GroupDecision):
             self.theirs.make(model, left=ours, right=theirs)
         GroupAlias.objects.create(group_id=next(self.theirs.numbers), contact=self.shared, at=NOW)
+        self._asked_and_done(self.theirs, self.shared, [ours, theirs], is_open=True)
 
     def _empty_system(self) -> None:
         """A third unit's, without records: nobody of ours sees every system, with theirs or without."""
@@ -288,6 +345,7 @@ def _common(model: type[models.Model]) -> Any:
             "counts": {},
             "basis": {},
         },
+        NightPlan: {"state": "done", "filed_at": NOW, "made_at": NOW, "night_at": NOW},
         NightRun: {"state": "done", "trigger": "schedule", "started_at": NOW, "finished_at": NOW},
     }
     return model._base_manager.create(**given[model])

@@ -8,16 +8,23 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 
 from contacts.models import (
     BusinessUnit,
+    Case,
     FieldChange,
+    GroupChange,
+    GroupDecision,
+    GroupRequest,
+    HeldLine,
     HeldValue,
     Job,
     Organisation,
     RefusedAttempt,
+    ReviewAnswer,
     SystemRef,
     TicketSystem,
 )
 from contacts.permissions import SystemRight
 from kore_site.roles import ADMINISTRATORS, CRM_MANAGERS, SALES_REPS
+from sync.models import PlanLine
 from tests.crawler.fingerprint import fingerprint
 from tests.crawler.rows import VALUE
 from tests.crawler.units import Units
@@ -81,6 +88,37 @@ FORGED = [
     ("/admin/ticketing/sourceconnection/{connection}/settings/", {"every_minutes": "1"}, STEERERS),
     ("/admin/ticketing/sourceconnection/add/", {"system": "{system}", "connector": "pretix"}, STEERERS),
 ]
+# What is asked of the groups and said of them: of reps, who have no right to it, on what is theirs to change.
+GROUPING = [
+    ("/admin/contacts/contact/{contact}/group/", {"do": "file", "with": "{other}"}),
+    ("/admin/contacts/contact/", {"action": "group", "chosen": "{contact}"}),
+    ("/admin/contacts/contact/", {"action": "ungroup", "chosen": "{contact}", "confirmed": "1"}),
+    ("/admin/contacts/contact/{contact}/ungroup/", {"may_regroup": "yes"}),
+    ("/admin/contacts/contact/{contact}/split/", {"do": "file", "part-{ref}": "1"}),
+    ("/admin/contacts/contact/{contact}/raise-case/", {"title": "Forged"}),
+    ("/admin/contacts/groupchange/{group_change}/undo/", {"may_regroup": "yes"}),
+    ("/admin/contacts/groupchange/{group_change}/undo/", {"now": "1"}),
+    *(
+        ("/admin/contacts/grouprequest/{request}/steer/", {"do": order})
+        for order in ("withdraw", "hold", "release", "process")
+    ),
+    *(
+        ("/admin/contacts/grouprequest/", {"action": order, "chosen": "{request}"})
+        for order in ("withdraw", "hold", "release")
+    ),
+    ("/admin/contacts/reviewanswer/answer/", {"left": "{contact}", "right": "{other}", "said": "same"}),
+    ("/admin/contacts/reviewanswer/safe/", {"pair": "{contact}-{other}-x"}),
+    ("/admin/contacts/reviewanswer/answers/{answer}/take-back/", {}),
+    ("/admin/contacts/groupdecision/add/", {"left": "{ref}", "right": "{ref}", "reason": "Forged"}),
+    ("/admin/contacts/groupdecision/lift/", {"decision": "{decision}"}),
+    ("/admin/contacts/groupdecision/restore/", {}),
+    ("/admin/contacts/case/{case}/comment/", {"text": "Forged", "state": "solved"}),
+    ("/admin/contacts/case/{case}/send/", {}),
+    ("/admin/sync/nightplan/hold/", {"hold": "{plan_line}"}),
+    ("/admin/sync/nightplan/hold/", {"let_go": "{plan_line}"}),
+    ("/admin/sync/nightplan/hold/", {"let_hold_go": "{held_line}"}),
+    ("/admin/sync/nightplan/make/", {}),
+]
 # Lists have no actions and no fields.
 ACTIONS = [
     {"action": "delete_selected", "_selected_action": "{ref}", "post": "yes"},
@@ -112,8 +150,15 @@ def filled(text, units):
         "write_back": WriteBack,
         "job": Job,
         "connection": SourceConnection,
+        "group_change": GroupChange,
+        "answer": ReviewAnswer,
+        "decision": GroupDecision,
+        "case": Case,
+        "plan_line": PlanLine,
+        "held_line": HeldLine,
     }
     named = {name: side.id(model) for name, model in ids.items()}
+    named |= {"other": units.our_contact.pk, "request": units.ours.last(GroupRequest).pk}
     purchases = units.ours.made[SystemRef][0].purchases
     unit = units.ours.last(TicketSystem).business_unit_id
     return text.format(**named, purchase=purchases.get().pk, unit=unit)
@@ -142,6 +187,68 @@ def test_a_forged_change_is_refused_and_noted_and_changes_nothing(role, path, da
     assert response.status_code == 403
     assert fingerprint() == before
     assert list(RefusedAttempt.objects.values_list("method", "path", "status")) == [("POST", path, 403)]
+
+
+@pytest.mark.req("R-CM-7", "R-CM-14", "R-CM-19", "R-CM-22", "R-CM-24")
+@pytest.mark.parametrize(("path", "data"), GROUPING, ids=lambda given: str(given)[:60])
+def test_a_rep_who_may_not_group_is_refused_at_every_door_to_it(path, data, units, client):
+    client.force_login(units.visitor(SALES_REPS, *SystemRight))
+    path = filled(path, units)
+    before = fingerprint()
+
+    response = client.post(path, sent(data, units))
+
+    assert response.status_code == 403
+    assert fingerprint() == before
+    assert list(RefusedAttempt.objects.values_list("method", "path", "status")) == [("POST", path, 403)]
+
+
+@pytest.mark.req("R-CM-7", "R-MDB-16")
+def test_a_manager_who_sees_part_of_a_contact_is_refused_at_every_door_and_told_nothing_of_the_rest(
+    units, client
+):
+    """Ours of the person of both may be seen and changed; to group needs the right to see every ref."""
+    manager = units.visitor(CRM_MANAGERS, *SystemRight)
+    client.force_login(manager)
+    world = units.add_theirs()
+    ours, theirs = world.ours, world.near
+    shared = f"/admin/contacts/contact/{units.shared.pk}"
+    requests, answers = units.theirs.made[GroupRequest], units.theirs.made[ReviewAnswer]
+    before = fingerprint()
+    partly = [
+        (f"{shared}/group/", {"do": "file", "with": units.our_contact.pk}),
+        (f"{shared}/ungroup/", {"may_regroup": "yes"}),
+        (f"{shared}/split/", {"do": "file", f"part-{ours.id(SystemRef)}": "1"}),
+    ]
+    hidden = [
+        *(
+            (f"/admin/contacts/grouprequest/{asked.pk}/steer/", {"do": order})
+            for asked in requests
+            for order in ("withdraw", "hold", "release")
+        ),
+        *(
+            (f"/admin/contacts/groupchange/{change.pk}/undo/", {"may_regroup": "yes"})
+            for change in units.theirs.made[GroupChange]
+        ),
+        *((f"/admin/contacts/reviewanswer/answers/{given.pk}/take-back/", {}) for given in answers),
+        *(
+            (f"/admin/contacts/case/{case.pk}/comment/", {"text": "Forged"})
+            for case in units.theirs.made[Case]
+        ),
+        *(("/admin/sync/nightplan/hold/", {"hold": line.pk}) for line in units.theirs.made[PlanLine]),
+        *(("/admin/sync/nightplan/hold/", {"let_hold_go": hold.pk}) for hold in units.theirs.made[HeldLine]),
+        (f"/admin/contacts/contact/{theirs.id(type(units.shared))}/ungroup/", {}),
+    ]
+
+    refused = [client.post(path, data) for path, data in partly]
+    unseen = [(path, client.post(path, data).status_code) for path, data in hidden]
+
+    assert [answer.status_code for answer in refused] == [403, 403, 403]
+    for answer in refused:
+        assert VALUE not in answer.content.decode()
+        assert str(units.theirs.made[SystemRef][0].pk) not in answer.content.decode()
+    assert unseen == [(path, 404) for path, _data in hidden]
+    assert fingerprint() == before
 
 
 @pytest.mark.parametrize("role", ANYBODY)

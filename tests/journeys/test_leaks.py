@@ -5,7 +5,19 @@ import logging
 import pytest
 from django.db import connection
 
-from contacts.models import Contact, FieldChange, Job, Move, RightsRecord, SystemRef
+from contacts.models import (
+    Case,
+    Contact,
+    FieldChange,
+    GroupDecision,
+    GroupRequest,
+    HeldLine,
+    Job,
+    Move,
+    ReviewAnswer,
+    RightsRecord,
+    SystemRef,
+)
 from contacts.permissions import SystemRight
 from kore_site.roles import CRM_MANAGERS, SALES_REPS
 from tests.crawler.addresses import addresses
@@ -43,7 +55,10 @@ def ids_of_eight_digits(db):
     """What a form makes is known as new by its id; PostgreSQL's sequences go on through a rollback."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
-            for model in (Contact, SystemRef, FieldChange, Job, Move, WriteBack, RightsRecord):
+            for model in (
+                *(Contact, SystemRef, FieldChange, Job, Move, WriteBack, RightsRecord),
+                *(GroupRequest, GroupDecision, ReviewAnswer, Case, HeldLine),
+            ):
                 table = model._meta.db_table
                 cursor.execute("SELECT setval(pg_get_serial_sequence(%s, 'id'), 10000000)", [table])
 
@@ -73,6 +88,21 @@ def test_every_text_of_the_other_unit_is_marked():
         for column in text_fields(model):
             written = str(list(stands.values_list(column.attname, flat=True)))
             assert VALUE in written or NAMED in written, f"{model.__name__}.{column.name} is not marked"
+
+
+@pytest.mark.parametrize(
+    ("model", "refs"),
+    [(GroupRequest, "refs"), (ReviewAnswer, "members"), (Case, "refs"), (HeldLine, "refs")],
+)
+def test_what_has_lost_its_last_system_ref_is_shown_to_nobody_of_a_unit(model, refs):
+    units = Units()
+    manager = units.visitor(CRM_MANAGERS, *SystemRight)
+    ours = units.ours.made[model]
+    assert set(model.objects.visible_to(manager)) == {*ours}
+
+    getattr(ours[0], refs).all().delete()
+
+    assert set(model.objects.visible_to(manager)) == {*ours[1:]}
 
 
 @pytest.mark.req("R-MDB-15")
