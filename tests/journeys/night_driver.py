@@ -33,6 +33,7 @@ from contacts.models import (  # noqa: E402
     GroupRequest,
     Link,
     Mapping,
+    Move,
     RequestRef,
     SystemRef,
 )
@@ -206,6 +207,8 @@ def tell() -> None:
     """
     names = dict(SystemRef.objects.values_list("pk", "system_ref"))
     rank = {pk: n for n, pk in enumerate(Contact.objects.order_by("pk").values_list("pk", flat=True))}
+    numbers = Move.objects.order_by("to_group").values_list("to_group", flat=True).distinct()
+    nth = {number: n for n, number in enumerate(numbers)}
     mappings = Mapping.objects.values_list("system_ref_id", "contact_id", "is_primary", "primary_by")
     links = Link.objects.values_list("left_id", "right_id", "decision", "rule", "guard", "evidence")
     aliases = GroupAlias.objects.values_list("group_id", "contact_id")
@@ -213,7 +216,7 @@ def tell() -> None:
     told = {
         "mapping": sorted([names[ref], rank[contact], *rest] for ref, contact, *rest in mappings),
         "golden": [list(map(str, row)) for row in Contact.objects.order_by("pk").values_list(*DETAIL_FIELDS)],
-        "aliases": sorted([number, rank[contact]] for number, contact in aliases),
+        "aliases": sorted([nth[number], rank[contact]] for number, contact in aliases),
         "links": sorted([names[left], names[right], *rest] for left, right, *rest in links),
         "pins": sorted([rank[contact], field, names[ref]] for contact, field, ref in pins),
         "sums": sorted(
