@@ -53,12 +53,6 @@ def command(*options) -> str:
     return out.getvalue()
 
 
-@pytest.fixture(autouse=True)
-def unhurried(monkeypatch):
-    """On a machine that runs other tests on every core."""
-    monkeypatch.setattr(rehearsing, "MOST_SECONDS_EMBEDDED", 600.0)
-
-
 @pytest.fixture
 def everyone():
     """Somebody who may do and see everything."""
