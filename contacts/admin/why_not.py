@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
@@ -152,13 +152,13 @@ def _answer(request: HttpRequest, pickers: Sequence[Picker]) -> dict[str, Any]:
     return shown | {
         "may_group": may_group(user),
         "why_not_group": WHY_NOT,
-        "group_address": _group_address(left.contact, right.contact),
+        "group_address": _address("contact_group", left, **{"with": right.contact.pk}),
+        "review_address": _address("reviewanswer_changelist", left=left.contact.pk, right=right.contact.pk)
+        if user.has_perm("contacts.view_reviewanswer")
+        else "",
     }
 
 
-def _group_address(left: Contact, right: Contact) -> str:
-    try:
-        screen = reverse("admin:contacts_contact_group", args=[left.pk])
-    except NoReverseMatch:
-        return ""
-    return f"{screen}?{urlencode({'with': right.pk})}"
+def _address(screen: str, contact: Shown | None = None, **asked: int) -> str:
+    args = [contact.contact.pk] if contact else []
+    return f"{reverse(f'admin:contacts_{screen}', args=args)}?{urlencode(asked)}"

@@ -18,6 +18,7 @@ from django.db.models.lookups import In
 from contacts.models import SystemRef
 from contacts.models.system_ref import digits_of
 from contacts.services.shared_values import (
+    CROWD,
     DIGITS,
     FEWEST_DIGITS,
     MANY_PEOPLE,
@@ -152,7 +153,9 @@ def _counted(refs: QuerySet[SystemRef], field: Field) -> Any:
 
 def _look(field: Field) -> Case:
     """As shared_values.look_of says it: fewer companies, names or houses than people who have one."""
+    crowd = Look.MAILBOX if field is Field.EMAIL else Look.OFFICE
     whens = [
+        When(people__gte=CROWD, then=Value(crowd.value)),
         When(with_company__gt=F("companies"), then=Value(Look.OFFICE.value)),
         When(with_last__gt=F("lasts"), then=Value(Look.HOUSEHOLD.value)),
         When(with_house__gt=F("houses"), then=Value(Look.HOUSEHOLD.value)),

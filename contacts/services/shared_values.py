@@ -24,6 +24,7 @@ DIGITS = 9  # the last of a phone number: the same with and without its country 
 FEWEST_DIGITS = 7
 MOST_REFS = 300  # that are looked at; a mailbox of thousands is a mailbox by then
 MANY_PEOPLE = 6
+CROWD = 20  # among so many some are called alike: that makes no household of them
 _ALIKE_FROM = 0.8
 MOST_ASKED = 8  # phones, and as many addresses, of a Contact with very many
 
@@ -185,6 +186,8 @@ def look_of(by: By, value: str, people: Sequence[Sequence[SystemRef]]) -> Look:
     """What people, each by their refs, look like who share this value."""
     if by is By.EMAIL and value.partition("@")[0].lower() in ROLE_MAILBOXES:
         return Look.MAILBOX
+    if len(people) >= CROWD:
+        return Look.MAILBOX if by is By.EMAIL else Look.OFFICE
     if _is_common(people, lambda ref: _plain(ref.company)):
         return Look.OFFICE
     if by is By.ADDRESS or _is_common(people, lambda ref: _plain(ref.last_name)):

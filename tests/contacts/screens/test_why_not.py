@@ -39,6 +39,7 @@ def test_the_failing_condition_is_named_with_both_values_and_what_would_join_the
     assert "If the last name and the first name were equal" in text
     assert "rule 1, “Same e-mail”, would hold." in text
     assert f"{reverse('admin:contacts_contact_group', args=[ann.pk])}?with={bo.pk}" in text
+    assert f"{reverse('admin:contacts_reviewanswer_changelist')}?left={ann.pk}&amp;right={bo.pk}" in text
     assert text.count("Versus a stranger") == 1
 
 
