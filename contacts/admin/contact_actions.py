@@ -16,6 +16,7 @@ from contacts.admin.contact_grouping import open_requests
 from contacts.admin.contact_parting import answers
 from contacts.admin.grouping_columns import full_name
 from contacts.admin.list_actions import ListAction
+from contacts.admin.signed_in import user_of
 from contacts.admin_access import organisation_of
 from contacts.models import Contact
 from contacts.next_night import next_night_in_words
@@ -64,7 +65,7 @@ def ungroup_selected(model_admin: Any, request: HttpRequest, contacts: Sequence[
     filed, now = [], timezone.now()
     for contact in contacts:
         try:
-            filed.append(file_ungrouping(contact, by=request.user, now=now, **answers(request.POST)))
+            filed.append(file_ungrouping(contact, by=user_of(request), now=now, **answers(request.POST)))
         except CannotRequest as refusal:
             messages.warning(request, f"GroupID {contact.pk} was not filed. {refusal}")
     if filed:
@@ -79,7 +80,7 @@ def ungroup_selected(model_admin: Any, request: HttpRequest, contacts: Sequence[
 
 def _confirmation(model_admin: Any, request: HttpRequest, contacts: Sequence[Contact]) -> HttpResponse:
     ids = [contact.pk for contact in contacts]
-    loaded = Contact.objects.load_visible_refs(list(contacts), request.user)
+    loaded: Sequence[Any] = Contact.objects.load_visible_refs(list(contacts), request.user)
     waits = open_requests(ids, request.user)
     rows = [
         ToUngroup(one, full_name(golden_of(one.visible_mappings, one.pins.all())), waits.get(one.pk))

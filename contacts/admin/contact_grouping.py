@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from contacts.admin.grouping_choice import Choice, read_choice
 from contacts.admin.grouping_columns import Comparison, compare, full_name
+from contacts.admin.signed_in import user_of
 from contacts.admin_access import organisation_of
 from contacts.models import Contact, GroupRequest, RequestRef
 from contacts.next_night import next_night_in_words
@@ -40,7 +41,7 @@ class Found:
 
 def contact_to_change(request: HttpRequest, model_admin: Any, group_id: int) -> Contact:
     """The contact of a screen that changes its group: 403 without the right, else 404 where unseen."""
-    if not (model_admin.has_view_permission(request) and may_group(request.user)):
+    if not (model_admin.has_view_permission(request) and may_group(user_of(request))):
         raise PermissionDenied
     contact = model_admin.get_queryset(request).filter(pk=min(group_id, 2**63 - 1)).first()
     if contact is None:
@@ -55,7 +56,7 @@ def group_view(model_admin: Any, request: HttpRequest, group_id: int) -> HttpRes
     """
     contact = contact_to_change(request, model_admin, group_id)
     sent = request.POST if request.method == "POST" else request.GET
-    choice = read_choice(contact, sent, user=request.user)
+    choice = read_choice(contact, sent, user=user_of(request))
     order = request.POST.get("do", "")
     if order not in ("confirm", "file"):
         return _screen(model_admin, request, choice, order=order)
@@ -66,7 +67,7 @@ def group_view(model_admin: Any, request: HttpRequest, group_id: int) -> HttpRes
         return _confirmation(model_admin, request, choice)
     try:
         filed = file_grouping(
-            choice.master, choice.children, by=request.user, now=timezone.now(), reason=choice.reason
+            choice.master, choice.children, by=user_of(request), now=timezone.now(), reason=choice.reason
         )
     except MayNotRequest as refusal:
         return _screen(model_admin, request, choice, refusal=str(refusal), status=403)
@@ -137,7 +138,7 @@ def crumbs(group_id: int, last: str) -> list[tuple[str, str]]:
 
 
 def _compared(request: HttpRequest, choice: Choice, *, country: str) -> Comparison:
-    result = preview(choice.master, choice.children, user=request.user)
+    result = preview(choice.master, choice.children, user=user_of(request))
     waits = open_requests([contact.pk for contact in choice.contacts], request.user)
     return compare(choice.contacts, result, start=choice.start, waits=waits, country=country)
 

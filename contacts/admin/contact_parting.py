@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from contacts.admin.contact_grouping import contact_to_change, crumbs, open_requests, say_filed
 from contacts.admin.grouping_columns import full_name
+from contacts.admin.signed_in import user_of
 from contacts.admin_access import organisation_of
 from contacts.contact_page.accounts import accounts
 from contacts.contact_page.page import what_is_shown
@@ -48,7 +49,7 @@ def ungroup_view(model_admin: Any, request: HttpRequest, group_id: int) -> HttpR
     if request.method != "POST":
         return _ungroup_screen(model_admin, request, shown)
     try:
-        filed = file_ungrouping(contact, by=request.user, now=shown.now, **answers(request.POST))
+        filed = file_ungrouping(contact, by=user_of(request), now=shown.now, **answers(request.POST))
     except CannotRequest as refusal:
         return _ungroup_screen(model_admin, request, shown, refusal=refusal)
     say_filed(request, filed)
@@ -69,7 +70,7 @@ def split_view(model_admin: Any, request: HttpRequest, group_id: int) -> HttpRes
         return _split_screen(model_admin, request, shown, chosen, is_previewed=True)
     leaving = [[ref.pk for ref in part.refs] for part in _parts(shown, chosen) if part.number != _STAYS]
     try:
-        filed = file_split(contact, leaving, by=request.user, now=shown.now, **answers(request.POST))
+        filed = file_split(contact, leaving, by=user_of(request), now=shown.now, **answers(request.POST))
     except CannotRequest as refusal:
         return _split_screen(model_admin, request, shown, chosen, refusal=refusal)
     say_filed(request, filed)

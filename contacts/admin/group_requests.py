@@ -17,6 +17,7 @@ from django.utils import timezone
 from contacts.admin.list_actions import ActsOnRows, ListAction
 from contacts.admin.request_orders import ORDERS, carry_out_all, offered_orders, say
 from contacts.admin.sent_ids import sent_id
+from contacts.admin.signed_in import user_of
 from contacts.admin_access import PerSystemAdmin, PerSystemChangeList, organisation_of
 from contacts.models import Contact, GroupRequest, RequestRef
 from contacts.next_night import next_night_in_words
@@ -159,7 +160,7 @@ class GroupRequestAdmin(ActsOnRows, PerSystemAdmin):
 
     def _asked(self, request: HttpRequest, object_id: str) -> GroupRequest:
         """403 without the role's permission, 404 where the request is not seen."""
-        if not (self.has_view_permission(request) or may_group(request.user)):
+        if not (self.has_view_permission(request) or may_group(user_of(request))):
             raise PermissionDenied
         rows = self.get_queryset(request).select_related("by", "settled_by", "change", "undoes")
         rows = rows.prefetch_related("refs__system_ref__system", "refs__system_ref__mapping")
@@ -181,7 +182,7 @@ class GroupRequestAdmin(ActsOnRows, PerSystemAdmin):
             "refs": sorted(asked.refs.all(), key=lambda one: (one.part, one.group_id, one.pk)),
             "orders": offered_orders(asked, request.user),
             "change": getattr(asked, "change", None),
-            "may_undo": may_group(request.user),
+            "may_undo": may_group(user_of(request)),
             "again": _again(asked),
             "night": next_night_in_words(organisation_of(request), now=timezone.now()),
         }

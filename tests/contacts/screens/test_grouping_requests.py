@@ -168,6 +168,8 @@ def test_the_list_groups_and_ungroups_the_chosen_and_says_what_could_not_be_file
     assert grouped.url == f"{screen(three, 'group')}?with={single.pk}&with={waiting.pk}"
     two = as_manager.post(CONTACTS, {"action": "why-not", "chosen": chosen}, follow=True)
     assert "exactly two" in plain(two)
+    why = as_manager.post(CONTACTS, {"action": "why-not", "chosen": chosen[:2]})
+    assert why.url == f"{reverse('admin:contacts_contact_why_not')}?left={three.pk}&right={single.pk}"
     asked = plain(as_manager.post(CONTACTS, {"action": "ungroup", "chosen": chosen}))
     assert "Ungroup 1 contact?" in asked
     assert f"request {waits.pk} is open on it" in asked
