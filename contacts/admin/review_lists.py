@@ -1,6 +1,6 @@
 """The lists beside the review queue: safe pairs, what was answered, how people agree with each rule."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from contacts.admin.review_shown import ShownPair, rule_title, shown_pair
-from contacts.models import AnswerMember, GroupRequest, ReviewAnswer, SystemRef
+from contacts.models import AnswerMember, GroupDecision, GroupRequest, ReviewAnswer, SystemRef
 from contacts.request_words import person
 from contacts.services.matching_rules import RulesInForce
 from contacts.services.review import Agreement, Place, agreement
@@ -114,13 +114,18 @@ def _answer_lines(answers: Sequence[ReviewAnswer], rules: RulesInForce) -> list[
     sides: dict[int, tuple[list[SystemRef], list[SystemRef]]] = {one.pk: ([], []) for one in answers}
     for member in members:
         sides[member.answer_id][member.side].append(member.system_ref)
-    return [_answer_line(answer, sides[answer.pk], rules) for answer in answers]
+    made = {rule for answer in answers for rule in answer.made}
+    standing = set(GroupDecision.objects.standing().filter(pk__in=made).values_list("pk", flat=True))
+    return [_answer_line(answer, sides[answer.pk], rules, standing) for answer in answers]
 
 
 def _answer_line(
-    answer: ReviewAnswer, sides: Sequence[Sequence[SystemRef]], rules: RulesInForce
+    answer: ReviewAnswer,
+    sides: Sequence[Sequence[SystemRef]],
+    rules: RulesInForce,
+    decisions: Collection[int],
 ) -> AnswerLine:
-    standing, tone = _standing(answer)
+    standing, tone = _standing(answer, decisions)
     return AnswerLine(
         answer=answer,
         by=person(answer.by) or "–",
@@ -132,8 +137,8 @@ def _answer_line(
     )
 
 
-def _standing(answer: ReviewAnswer) -> tuple[str, str]:
-    """What became of it, in words, and its tone."""
+def _standing(answer: ReviewAnswer, decisions: Collection[int]) -> tuple[str, str]:
+    """What became of it, in words, and its tone. `decisions`: those that stand."""
     if answer.taken_back_at:
         return f"taken back, {person(answer.taken_back_by) or 'somebody'}", "off"
     if answer.request:
@@ -145,6 +150,8 @@ def _standing(answer: ReviewAnswer) -> tuple[str, str]:
         )
     if answer.answer == Answer.LATER:
         return "asked again", "busy"
+    if answer.made and not set(answer.made).intersection(decisions):
+        return "its rule was lifted", "warn"
     return "stands", "good"
 
 

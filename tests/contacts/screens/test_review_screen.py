@@ -172,6 +172,9 @@ def test_answers_are_listed_and_taken_back_and_rules_shown_by_how_people_agree(a
     page = as_dee.get(ANSWERS)
     assert [line.answer.answer for line in page.context["lines"]][:2] == ["later", "different"]
     assert len(as_dee.get(ANSWERS, {"said": "same", "by": "me"}).context["lines"]) == 1
+    GroupDecision.objects.filter(pk__in=page.context["lines"][1].answer.made).update(until=NOW)
+    lines = as_dee.get(ANSWERS).context["lines"]
+    assert [line.standing for line in lines][:3] == ["asked again", "its rule was lifted", "stands"]
     [line] = as_dee.get(AGREEMENT).context["lines"]
     assert (line.counts.percent, line.is_doubtful) == (20, True)
     first = page.context["lines"][0].answer
