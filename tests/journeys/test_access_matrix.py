@@ -81,7 +81,9 @@ NARROWER = {
     "django_q_ormq_add": (),
     "django_q_schedule_add": (),
 }
-FORMS_ALONE = ("contacts_job_mend",)
+FORMS_ALONE = ("contacts_job_mend", "contacts_grouprequest_steer")
+# A way back to the list, whatever number is asked for: so it says of none whether it is there.
+LEAD_TO_THE_LIST = ("contacts_groupdecision_change", "contacts_reviewanswer_take_back")
 # Which roles steer the systems, and see the names of all.
 STEERED, STEERERS = ("contacts.ticketsystem", "contacts.businessunit"), (A, M)
 OF_UNITS = (
@@ -144,6 +146,8 @@ def expected(who, label, name, *, sees) -> set[int]:
             302,
             403,
         }  # to the sign-in; a part that a page asks for says 403, or a sign-in would stand in it
+    if name in LEAD_TO_THE_LIST and is_for(who, label, name):
+        return {200, 302}
     if name.endswith("_delete") or not sees or who not in OPEN_TO.get(label, ()):
         return {403, 404, 405}
     if name in FORMS_ALONE or not is_for(who, label, name):
