@@ -7,7 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.views.decorators import staff_member_required
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
@@ -16,9 +16,9 @@ from contacts.admin_access import organisation_of
 from contacts.contact_page import show
 from contacts.contact_page.crm_fields import CrmFieldsForm, called, why_not_editable
 from contacts.contact_page.page import what_is_shown
+from contacts.contact_page.retired import where_it_went
 from contacts.models import Contact, SystemRef
 from contacts.retired_numbers import LARGEST_ID as _LARGEST_ID
-from contacts.retired_numbers import described, successors_of
 from contacts.services.corrections import MayNotCorrect
 from contacts.services.crm_fields import Edited, crm_lock
 from contacts.services.primary import (
@@ -51,24 +51,6 @@ def contact(request: HttpRequest, group_id: int) -> HttpResponse:
     if is_standing:
         return redirect("admin:contacts_contact_change", group_id)
     return where_it_went(request, group_id)
-
-
-def where_it_went(request: HttpRequest, group_id: int) -> HttpResponse:
-    """To the one Contact that a retired GroupID lives on in, or the choice of several; else 404."""
-    successors = successors_of(group_id, request.user)
-    if not successors:
-        raise Http404
-    if len(successors) == 1:
-        return redirect("admin:contacts_contact_change", successors[0].pk)
-    context = {
-        **admin.site.each_context(request),
-        "group_id": group_id,
-        "successors": successors,
-        "lines": described(group_id, successors, request.user),
-        "may_read_changes": request.user.has_perm("contacts.view_groupchange"),
-        "crumbs": [("Contacts", reverse("admin:contacts_contact_changelist")), (str(group_id), "")],
-    }
-    return render(request, "contacts/successors.html", context)
 
 
 @require_POST

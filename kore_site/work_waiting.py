@@ -52,8 +52,9 @@ def _count(user: Any) -> WorkWaiting | None:
     requests = {"waiting": 0, "held": 0, "failed": 0}
     if user.has_perm(READS_REQUESTS):
         State = GroupRequest.State
-        since = Q(state=State.FAILED, settled_at__gte=timezone.localtime().replace(hour=0, minute=0, second=0))
-        told = GroupRequest.objects.visible_to(user).filter(Q(state__in=GroupRequest.OPEN) | since)
+        today = timezone.localtime().replace(hour=0, minute=0, second=0)
+        failed = Q(state=State.FAILED, settled_at__gte=today)
+        told = GroupRequest.objects.visible_to(user).filter(Q(state__in=GroupRequest.OPEN) | failed)
         counts = told.aggregate(**{one: Count("pk", filter=Q(state=one)) for one in requests})
         requests = {name: count or 0 for name, count in counts.items()}
     cases = 0

@@ -39,13 +39,13 @@ from contacts.admin.why_not import WhyNotScreen
 from contacts.admin_access import PerSystemChangeList, organisation_of
 from contacts.admin_files import ExportingAdmin
 from contacts.contact_page import show
+from contacts.contact_page.retired import where_it_went
 from contacts.models import Contact, TicketSystem
 from contacts.permissions import sees_every_system
 from contacts.resources import ContactResource
 from contacts.services.exports import ContactLine, contact_lines
 from contacts.services.golden import golden_of
 from contacts.services.hand_entry import hand_systems_of
-from contacts.views import where_it_went
 
 _STORED = ("first_name", "last_name", "email", "phone", "mobile", "city", "postcode")
 
