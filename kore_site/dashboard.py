@@ -20,6 +20,7 @@ from contacts.shares import share, share_text
 from contacts.system_rights import ask_whom
 from kore_site.work_waiting import work_waiting
 from sync.models import NightRun
+from sync.morning_requests import requests_in_numbers
 from sync.night_charts import night_bars
 from sync.night_held import MAY_RELEASE, held_by_command
 from sync.night_report import NightLine, read_night
@@ -128,7 +129,7 @@ def overview(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         first_steps=_first_steps(user, systems, figures, nights) if steers and figures else [],
         held_night=_held_night(user, nights),
         held_grouping=held_by_command() if user.has_perm(MAY_RELEASE) else None,
-        **_night_panel(nights, now=now),
+        **_night_panel(nights, user=user, now=now),
     )
     return context
 
@@ -173,11 +174,13 @@ def _held_night(user: User | AnonymousUser, nights: Sequence[NightLine]) -> Nigh
     return next((night for night in nights[:1] if night.is_held), None)
 
 
-def _night_panel(nights: Sequence[NightLine], *, now: datetime) -> dict[str, Any]:
+def _night_panel(nights: Sequence[NightLine], *, user: User | AnonymousUser, now: datetime) -> dict[str, Any]:
     bars = night_bars(nights)
+    last = nights[0] if nights else None
     return {
         "nights": nights,
-        "last_night": nights[0] if nights else None,
+        "last_night": last,
+        "morning": requests_in_numbers(last.run, user=user, now=now) if last else {},
         "night_bars": bars,
         "next_night_at": next_night_at(Organisation.load(), now=now),
         "nights_address": page_address("sync_nightrun_changelist"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.contrib.auth.models import AnonymousUser, User
+from django.db.models import Count, Q
 
 from contacts.models import GroupRequest, HeldLine
 from sync.models import NightRun
@@ -57,3 +58,15 @@ def requests_report(
 def _told(rows) -> Told:
     shown = list(rows[:MOST_SHOWN])
     return Told(shown, len(shown) if len(shown) < MOST_SHOWN else rows.count())
+
+
+def requests_in_numbers(run: NightRun, *, user: User | AnonymousUser, now: datetime) -> dict[str, int]:
+    """How many of the last night's requests are done, failed and held, and lines held; two queries."""
+    settled = Q(settled_by=None, settled_at__gte=run.started_at, settled_at__lte=run.finished_at or now)
+    State = GroupRequest.State
+    numbers = GroupRequest.objects.visible_to(user).aggregate(
+        done=Count("pk", filter=settled & Q(state=State.DONE)),
+        failed=Count("pk", filter=settled & Q(state=State.FAILED)),
+        held=Count("pk", filter=Q(state=State.HELD)),
+    )
+    return {**numbers, "held_lines": HeldLine.objects.visible_to(user).count()}

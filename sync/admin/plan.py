@@ -80,6 +80,7 @@ class NightPlanAdmin(ModelAdmin):
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": "Tonight’s plan",
+            "crumbs": [("Tonight’s plan", "")],
             "state": state,
             "plan": plan,
             "may_hold": request.user.has_perm(MAY_HOLD),
