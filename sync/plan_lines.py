@@ -200,7 +200,7 @@ def _shown(
 
 def _sides(told: Mapping[str, Any], refs: Mapping[int, SystemRef]) -> list[Side]:
     if "fields" in told:
-        return [Side("", [refs[pk]]) for pk in (told.get("account"),) if pk in refs]
+        return [Side("", [refs[pk]]) for pk in [told.get("account", 0)] if pk in refs]
     if "primary" in told:
         return [Side("", [refs[pk]]) for pk in (told["primary"],) if pk in refs]
     return [Side(name, [refs[pk] for pk in ids if pk in refs]) for name, ids in told.items()]

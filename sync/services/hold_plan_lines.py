@@ -1,5 +1,6 @@
 """Hold a line of tonight's plan, or let it go: by its request where there is one, else by its refs."""
 
+from collections.abc import Callable
 from datetime import datetime
 
 from django.contrib.auth.models import User
@@ -50,7 +51,7 @@ def line_hold_kind(line: PlanLine) -> HeldLine.Kind | None:
     return hold_kind_of(line.kind, makes_contact_alone=not line.before)
 
 
-def _as_asked(order, line: PlanLine, *, by: User, now: datetime) -> None:
+def _as_asked(order: Callable[..., object], line: PlanLine, *, by: User, now: datetime) -> None:
     try:
         order(line.request, by=by, now=now)
     except CannotRequest as refusal:
