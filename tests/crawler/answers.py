@@ -16,7 +16,9 @@ _TOKENS = re.compile(
     r'(name="csrfmiddlewaretoken" value|csrf[-_]?token["\']?\s*[:=])\s*=?\s*"?[\w-]{32,}"?', re.I
 )
 # When the page was made, and how long that took; moments of records have no fractions of a second.
-_MADE = re.compile(r'<time datetime="[^"]*\.\d+\+00:00"[^>]*>[^<]*</time>|in [\d.]+ seconds')
+_MADE = re.compile(
+    r'<time datetime="[^"]*\.\d+\+00:00"[^>]*>[^<]*</time>|in [\d.]+ seconds|\d+ h \d\d min ago'
+)
 _TOKEN = re.compile(r"\b[A-Za-z0-9]{64}\b")
 _FORGOTTEN = ("Set-Cookie", "Content-Length", "Expires", "Date")
 # Ids that the answer's own writing takes from a sequence, which on PostgreSQL goes on through a rollback.

@@ -151,6 +151,7 @@ class Walker:
     # One request
 
     def _get(self, asked: str) -> Answer:
+        self.client.cookies.pop("messages", None)  # what was said before is not said here
         answer = read(self.client.get(asked, follow=True))
         self.seen.add(asked)
         self._look(f"GET {asked}", answer)
@@ -158,6 +159,7 @@ class Walker:
 
     def _post(self, path: str, data: Mapping[str, Any]) -> Answer:
         """What is sent is taken back, so that each request finds the same world."""
+        self.client.cookies.pop("messages", None)
         with transaction.atomic():
             answer = read(self.client.post(path, data, follow=True))
             transaction.set_rollback(True)
