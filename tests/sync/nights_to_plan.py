@@ -9,6 +9,7 @@ from django.apps import apps
 
 from contacts.models import Contact, GroupChange, GroupDecision, Mapping, PrimaryRule, SystemRef
 from contacts.models.person_details import DETAIL_FIELDS
+from contacts.services.golden import refresh_golden
 from contacts.services.group_requests import file_grouping, file_split, file_undo, file_ungrouping
 from contacts.services.group_requests_applied import apply_requests
 from contacts.services.primary_order import GivenRule
@@ -51,6 +52,12 @@ def contact_of(ref: SystemRef) -> Contact:
     return Contact.objects.get(mappings__system_ref=ref)
 
 
+def edited(ref: SystemRef, **values) -> None:
+    """As by a pull: the golden values of its Contact follow at once."""
+    SystemRef.objects.filter(pk=ref.pk).update(**values)
+    refresh_golden([contact_of(ref).pk], now=NOW)
+
+
 def night_with_everything(seed: int) -> None:
     """Thirty people, twelve of them in two systems, and for the coming night some of each kind of work.
 
@@ -75,7 +82,7 @@ def night_with_everything(seed: int) -> None:
 
     def move_over() -> None:
         """An account of one person comes to say that it is another's: a split and a join at once."""
-        SystemRef.objects.filter(pk=pairs[4][1].pk).update(**same_as(pairs[5][0]))
+        edited(pairs[4][1], **same_as(pairs[5][0]))
 
     def refused() -> None:
         file_grouping(contact_of(singles[2]), [contact_of(singles[3])], by=None, now=NOW)
@@ -99,7 +106,7 @@ def night_with_everything(seed: int) -> None:
         bought,
         lambda: arrive(major, *(same_as(ref) for ref in singles[7:9])),
         lambda: arrive(minor, *map(person, range(number, number + 3))),
-        lambda: SystemRef.objects.filter(pk=pairs[2][0].pk).update(**person(number + 10)),
+        lambda: edited(pairs[2][0], **person(number + 10)),
         lambda: Contact.objects.filter(pk=contact_of(singles[9]).pk).update(
             city="Nowhere", email="x@y.example"
         ),
