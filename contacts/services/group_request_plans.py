@@ -256,17 +256,20 @@ def _across(part: Sequence[int], others: Sequence[Sequence[int]]) -> Iterator[Pa
 
 
 def _bind(request: GroupRequest, whole: Part, ledger: Ledger, wants: Callable[..., None]) -> None:
-    """The primary of each child belongs to the master's. Bars for one run give way."""
+    """Every ref belongs to the master's primary. Bars for one run give way.
+
+    Not the primaries alone: where two people's dates of birth meet in one Contact, the guards of the engine
+    would let go what hangs on by links.
+    """
     everyone = [member.ref_id for member in whole.members]
     for bar in ledger.bars(pairs_between(everyone, everyone), for_one_run=True):
         ledger.lift(bar, owner=request.pk, by=request.by)
-    heads = [member.ref_id for member in whole.members if member.is_primary]
     leader = whole.primary_ref_id
-    wants([pair_of(leader, head) for head in heads if head != leader], Decision.MUST)
+    wants([pair_of(leader, ref_id) for ref_id in everyone if ref_id != leader], Decision.MUST)
 
 
 def _parted_by_rule(change: GroupChange) -> list[Pair]:
-    """What a rule has parted would be parted again: a ref of each part belongs to one of the first.
+    """What a rule has parted would be parted again: every ref belongs to the one that led.
 
     What a person parted hangs together as it did, once their decisions are taken back.
     """
@@ -274,14 +277,12 @@ def _parted_by_rule(change: GroupChange) -> list[Pair]:
         return []
     before = refs_before(change)
     known = set(SystemRef.objects.filter(AnyOf("id", list(before))).values_list("pk", flat=True))
+    led = {row[0] for held in change.before.values() for row in held["refs"] if row[1]}
     pairs: list[Pair] = []
     for group_id in sorted(set(before.values())):
-        sides = [
-            [ref_id for ref_id in refs if before.get(ref_id) == group_id and ref_id in known]
-            for refs in change.after.values()
-        ]
-        heads = [min(side) for side in sides if side]
-        pairs += [pair_of(heads[0], head) for head in heads[1:]]
+        refs = sorted(ref_id for ref_id in known if before[ref_id] == group_id)
+        leader = next((ref_id for ref_id in refs if ref_id in led), refs[0] if refs else 0)
+        pairs += [pair_of(leader, ref_id) for ref_id in refs if ref_id != leader]
     return pairs
 
 

@@ -135,6 +135,24 @@ def test_the_details_come_from_the_master_and_a_child_fills_what_it_lacks(box, m
     assert (master.first_name, master.email, master.city) == ("Ann", "old@example.org", "Leeds")
 
 
+@pytest.mark.req("R-CM-12", "R-CM-15")
+def test_a_childs_other_refs_stay_with_it_although_dates_of_birth_speak_against_it(box, manager):
+    ann = {"last_name": "Marlow", "email": "ann@example.org"}
+    master = person(box, "1", "2", first_name="Ann", date_of_birth=dt.date(1980, 5, 17), **ann)
+    bo = {"first_name": "Bo", "last_name": "Reyes", "email": "bo@example.org"}
+    child = person(box, "3", "4", date_of_birth=dt.date(1999, 1, 30), **bo)
+    SystemRef.objects.filter(system_ref="4").update(date_of_birth=None)
+    third = person(box, "5", first_name="Bo", last_name="Reyes", email="bo@example.org")
+    regroup(now=NOW)
+    assert group_of("5") == min(child.pk, third.pk)
+
+    file_grouping(master, [child], by=manager, now=NOW)
+    for nights in (1, 2):
+        night(nights)
+        assert {group_of(number) for number in "12345"} == {master.pk}
+    assert is_whole()
+
+
 @pytest.mark.req("R-CM-16")
 def test_nonsense_is_refused_with_the_reason(box, manager):
     one, other = person(box, "1"), person(box, "2")
