@@ -17,7 +17,8 @@ _TOKENS = re.compile(
 )
 # When the page was made, and how long that took; moments of records have no fractions of a second.
 _MADE = re.compile(
-    r'<time datetime="[^"]*\.\d+\+00:00"[^>]*>[^<]*</time>|in [\d.]+ seconds|\d+ h \d\d min ago'
+    r'<time datetime="[^"]*\.\d+\+00:00"[^>]*>[^<]*</time>|in [\d.]+ seconds'
+    r"|\d+ h \d\d min ago|asked for at \d\d:\d\d"
 )
 _TOKEN = re.compile(r"\b[A-Za-z0-9]{64}\b")
 _FORGOTTEN = ("Set-Cookie", "Content-Length", "Expires", "Date")
