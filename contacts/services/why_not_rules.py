@@ -118,5 +118,4 @@ def _names(rule: Rule, held: RuleHeld, left: SystemRef, right: SystemRef, weighe
     is_faint = not held.names_agree and not held.names_clash
     is_met = held.names_agree or (is_faint and not is_doubtful)
     note = Note.AMBIGUOUS if is_faint and is_doubtful else ""
-    values = (" ".join(filter(None, (ref.first_name, ref.last_name))) for ref in (left, right))
-    return Condition("the names agree", NAMES, *values, is_met, note)
+    return Condition("the names agree", NAMES, left.full_name, right.full_name, is_met, note)

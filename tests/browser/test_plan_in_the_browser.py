@@ -26,9 +26,7 @@ def said(browser) -> str:
 
 
 def test_a_manager_has_the_plan_made_holds_a_line_with_the_keyboard_and_lets_it_go(browser, monkeypatch):
-    monkeypatch.setattr(
-        rehearse_night, "MOST_SECONDS_EMBEDDED", 600.0
-    )
+    monkeypatch.setattr(rehearse_night, "MOST_SECONDS_EMBEDDED", 600.0)
     manager, system = UserFactory(role=CRM_MANAGERS), TicketSystemFactory(code="MLB")
     grant(manager, SystemRight.VIEW, on=system)
     refs = [SystemRefFactory(system=system, **person(number)) for number in range(3)]
