@@ -97,7 +97,7 @@ def night(nights: int = 1) -> None:
     regroup(now=NOW + nights * NIGHT)
 
 
-@pytest.mark.req("R-CM-7", "R-CM-8", "R-CM-12", "R-CM-14", "R-CM-26")
+@pytest.mark.req("R-CM-7", "R-CM-8", "R-CM-12", "R-CM-14", "R-CM-26", "C-17")
 def test_children_join_their_master_in_the_night_and_their_numbers_lead_there(box, manager):
     old, master, other = (person(box, number) for number in ("1", "2", "3"))
 
@@ -180,7 +180,7 @@ def test_a_request_that_clashes_is_refused_until_the_waiting_one_is_withdrawn(bo
     assert group_of("2") == third.pk
 
 
-@pytest.mark.req("R-CM-20", "R-CM-21", "R-CM-25", "R-CM-23")
+@pytest.mark.req("R-CM-20", "R-CM-21", "R-CM-25", "R-CM-23", "C-6")
 def test_after_an_ungrouping_every_ref_has_a_number_of_its_own_and_keeps_its_purchases(box, manager):
     whole = person(box, "1", "2", "3", first_name="Ann", last_name="Marlow", email="ann@example.org")
     PurchaseFactory(system_ref=ref("3"))
@@ -194,7 +194,7 @@ def test_after_an_ungrouping_every_ref_has_a_number_of_its_own_and_keeps_its_pur
     assert Purchase.objects.get().system_ref == ref("3")
 
 
-@pytest.mark.req("R-CM-22", "R-CM-23")
+@pytest.mark.req("R-CM-22", "R-CM-23", "C-6")
 def test_refs_that_may_be_grouped_again_stay_apart_for_one_night(box, manager):
     whole = person(box, "1", "2", first_name="Ann", last_name="Marlow", email="ann@example.org")
     regroup(now=NOW)

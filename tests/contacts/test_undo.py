@@ -59,7 +59,7 @@ def boss(box):
 ANN = {"first_name": "Ann", "last_name": "Marlow", "email": "ann@example.org"}
 
 
-@pytest.mark.req("R-CM-25", "R-CM-26")
+@pytest.mark.req("R-CM-25", "R-CM-26", "C-2", "C-17")
 def test_an_undo_puts_back_what_was_and_keeps_what_came_since(box, boss):
     one = person(box, "a", "b", **ANN)
     two = person(box, "c", first_name="Bo", last_name="Reyes", email="bo@example.org", city="Leeds")
