@@ -86,7 +86,6 @@ class Undoing:
     revived: Sequence[int]
     retired: Sequence[int]
     blocked_by: GroupChange | None
-    names_blocker: bool
 
     @property
     def moving(self) -> int:
@@ -124,19 +123,20 @@ def change_record(change: GroupChange, *, user: User, country: str) -> ChangeRec
 
 
 def undoing(change: GroupChange, *, user: User) -> Undoing:
-    """The outlook of an undo with its refs; those that the user may not see are left out."""
+    """The outlook of an undo with its refs; what the user may not see is left out.
+
+    So is a newer change that blocks it: who files such an undo all the same is refused.
+    """
     found: Outlook = outlook(change)
     ids = {ref for held in (*found.back.values(), *found.added.values()) for ref in held}
     refs = _loaded(ids, user=user)
-    blocker = found.blocked_by
     return Undoing(
         back=_groups(found.back, refs),
         added=[(group, here) for group, here in _groups(found.added, refs) if here],
         gone=len(found.gone),
         revived=found.revived,
         retired=found.retired,
-        blocked_by=blocker,
-        names_blocker=bool(blocker and GroupChange.objects.visible_to(user).filter(pk=blocker.pk).exists()),
+        blocked_by=found.blocked_by if found.blocked_by and found.blocked_by.is_visible_to(user) else None,
     )
 
 

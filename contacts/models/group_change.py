@@ -8,12 +8,15 @@ from contacts.permissions import SystemRight, sees_every_system, systems_with
 
 class GroupChangeQuerySet(models.QuerySet):
     def visible_to(self, user, right: SystemRight = SystemRight.VIEW) -> "GroupChangeQuerySet":
-        """Changes of which the user holds the right on every system that had a ref in them."""
+        """Changes of which the user holds the right on every system that had a ref in them.
+
+        Where no system is known any more, only those see it who see every system.
+        """
         if sees_every_system(user, right):
             return self
         concerned = GroupChange.systems.through.objects.filter(groupchange=OuterRef("pk"))
         hidden = concerned.exclude(ticketsystem__in=systems_with(user, right))
-        return self.filter(~Exists(hidden))
+        return self.filter(Exists(concerned), ~Exists(hidden))
 
     def standing(self) -> "GroupChangeQuerySet":
         """Changes that were not taken back."""
@@ -56,3 +59,7 @@ class GroupChange(models.Model):
 
     def __str__(self) -> str:
         return f"Change {self.pk}"
+
+    def is_visible_to(self, user) -> bool:
+        """Whether the user may view every system that had a ref in it; one query."""
+        return GroupChange.objects.visible_to(user).filter(pk=self.pk).exists()

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from django.contrib.auth.models import User
 
 from contacts.models import Contact, GoldenPin, Mapping
+from contacts.models.mapping import PrimaryBy
 from contacts.services.golden import golden_of
 from contacts.services.leaders import leader_first
 from contacts.survivorship import ADDRESS, ADDRESS_FIELDS, Golden
@@ -23,7 +24,10 @@ def preview(master: Contact, children: Sequence[Contact], *, user: User) -> dict
     brought = [
         m for contact in sorted(others, key=lambda one: one.pk) for m in leader_first(_mappings(contact))
     ]
-    return golden_of([*leader_first(_mappings(first)), *brought], _pins(first, others, own))
+    everyone = [*leader_first(_mappings(first)), *brought]
+    by_hand = [m for m in everyone if m.is_primary and m.primary_by == PrimaryBy.HAND]
+    leader = (by_hand or everyone)[0]  # C-8
+    return golden_of([leader, *(m for m in everyone if m is not leader)], _pins(first, others, own))
 
 
 def _loaded(contacts: Sequence[Contact], user: User) -> dict[int, Contact]:

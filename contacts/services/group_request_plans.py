@@ -165,9 +165,17 @@ def _refusal(
         change = request.undoes
         if change is None or change.undone_by_id is not None:
             return CHANGED
-        newer = blocked_by(change)
-        return f"Change {newer.pk} came later on the same records: take that back first." if newer else ""
+        return _refusal_of_undo(change, by=request.by)
     return CHANGED if len(groups) > 1 else ""
+
+
+def _refusal_of_undo(change: GroupChange, *, by: User | None) -> str:
+    newer = blocked_by(change)
+    if newer is None:
+        return ""
+    if by is not None and not newer.is_visible_to(by):
+        return NOT_SEEN
+    return f"Change {newer.pk} came later on the same records: take that back first."
 
 
 def _refusal_of_grouping(
@@ -191,7 +199,7 @@ def _change_set(request: GroupRequest, refs: Sequence[tuple[int, int]], stands: 
         return undo_parts(request.undoes, stands.of(groups))
     if request.kind == Kind.GROUP:
         master = next(stands.home[ref_id] for ref_id, part in refs if part == 0)
-        return [Part(master, stands.of(groups), _leader(stands.members[master]))]
+        return [Part(master, stands.of(groups), _leader_of_all(master, groups, stands))]
     [group_id] = groups
     members = stands.members[group_id]
     if request.kind == Kind.UNGROUP:
@@ -212,6 +220,13 @@ def _apart(group_id: int, parts: Sequence[Sequence[Member]]) -> ChangeSet:
         else Part(None, part, part[0].ref_id)
         for part in parts
     ]
+
+
+def _leader_of_all(master: int, groups: Sequence[int], stands: _Stands) -> int:
+    """The master's primary, unless that was not chosen by hand and a child's was (C-8); then the oldest's."""
+    first_master = sorted(groups, key=lambda group_id: (group_id != master, group_id))
+    heads = [head for head in stands.of(first_master) if head.is_primary and head.is_hand_chosen]
+    return heads[0].ref_id if heads else _leader(stands.members[master])
 
 
 def _leader(members: Sequence[Member]) -> int:

@@ -129,7 +129,7 @@ def file_undo(
     """Ask for a change of groups to be taken back, exactly (BEYOND 2).
 
     Raises as `file_grouping`; also where it was taken back already, takes one back itself, or a newer change
-    has to be taken back first, which is named.
+    has to be taken back first: it is named to those who may see it, others get MayNotRequest.
     """
     change = GroupChange.objects.select_for_update(of=("self",)).get(pk=change.pk)
     places = _places(concerned(change), by=by)
@@ -138,6 +138,8 @@ def file_undo(
     if GroupChange.objects.filter(undone_by=change).exists():
         raise CannotRequest(f"Change {change.pk} took another back. Group or ungroup anew instead.")
     if (newer := blocked_by(change)) is not None:
+        if by is not None and not newer.is_visible_to(by):
+            raise MayNotRequest
         raise CannotRequest(f"Change {newer.pk} came later on the same records: take that back first.")
     if not places:
         raise CannotRequest("None of its System Refs is here any more.")

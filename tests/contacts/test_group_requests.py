@@ -153,6 +153,19 @@ def test_a_childs_other_refs_stay_with_it_although_dates_of_birth_speak_against_
     assert is_whole()
 
 
+@pytest.mark.req("C-8")
+@pytest.mark.parametrize(("by_hand", "leads"), [("", "1"), ("2", "2"), ("12", "1")])
+def test_the_masters_primary_leads_unless_only_a_childs_was_chosen_by_hand(box, manager, by_hand, leads):
+    master, child = person(box, "1"), person(box, "2")
+    for number in by_hand:
+        Mapping.objects.filter(system_ref=ref(number)).update(primary_by="hand")
+
+    file_grouping(master, [child], by=manager, now=NOW)
+    night()
+    assert Mapping.objects.get(contact=master, is_primary=True).system_ref == ref(leads)
+    assert is_whole()
+
+
 @pytest.mark.req("R-CM-16")
 def test_nonsense_is_refused_with_the_reason(box, manager):
     one, other = person(box, "1"), person(box, "2")

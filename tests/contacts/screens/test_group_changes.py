@@ -198,10 +198,10 @@ def test_a_change_with_a_hidden_ref_is_absent_and_one_who_may_not_group_cannot_u
     assert client.post(undo(hidden), {}).status_code == 404
     assert client.post(record(shown), {}).status_code == 403
     assert client.post(LIST, {}).status_code == 403
-    # Someone joined a hidden ref to it meanwhile: refused, and nothing is said of it.
-    MappingFactory(
-        system_ref=SystemRefFactory(system=minors), contact_id=int(next(iter(shown.after))), is_primary=False
-    )
+    # A hidden contact was grouped into it meanwhile: nothing is said of that, and the undo is refused.
+    before = [text_of(client.get(page(shown))) for page in (record, undo)]
+    grouped(Contact.objects.get(pk=int(next(iter(shown.after)))), person((minors, {})), by=manager)
+    assert [text_of(client.get(page(shown))) for page in (record, undo)] == before
     refused = client.post(undo(shown), {"may_regroup": "no"})
     assert refused.status_code == 403
     assert "MIN" not in text_of(refused)
