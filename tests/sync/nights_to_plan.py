@@ -221,9 +221,9 @@ def with_names_of_new(after: dict[str, list[int]], *, known_up_to: int) -> dict[
     return {names.get(group_id, group_id): refs for group_id, refs in after.items()}
 
 
-def without(lines: Sequence[Effect], held: Effect) -> list[Effect]:
-    """The lines but for one, and new Contacts counted anew."""
-    left = [line for line in lines if line != held]
+def without(lines: Sequence[Effect], held: Sequence[Effect]) -> list[Effect]:
+    """The lines but for those held, and new Contacts counted anew."""
+    left = [line for line in lines if line not in held]
     names = sorted({g for line in left for g in line.group_ids if isinstance(g, str)}, key=_number)
     renamed = {name: f"new {number}" for number, name in enumerate(names, start=1)}
     return [
