@@ -4,7 +4,6 @@ A page that every admin has needs no entry here. Any other address does, also an
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 from django.contrib import admin
@@ -18,15 +17,11 @@ from contacts.models import (
     BusinessUnit,
     Contact,
     FieldChange,
-    GroupDecision,
-    GroupRequest,
-    HeldLine,
     HeldValue,
     Job,
     ModelVersion,
     Organisation,
     PrimaryRuleList,
-    ReviewAnswer,
     RightsRecord,
     RuleSet,
     RuleTrial,
@@ -34,33 +29,15 @@ from contacts.models import (
     TicketSystem,
 )
 from contacts.models.person_details import DETAIL_FIELDS
-from sync.models import NightPlan, NightRun, PlanLine
+from sync.models import NightPlan, NightRun
 from ticketing.models import SourceConnection, WriteBack
 from ticketing.tdm.finding import FILTERS
 
 from .addresses import Address
+from .group_recipes import GROUP_RECIPES
+from .recipe import CONTACT, PLAIN, Recipe, Sent, of
 from .rows import of_a_unit
 from .units import OUR_GONE_REF, OUR_REF, OUR_UNIT, Side
-
-Sent = Callable[[Side], Mapping[str, Any]]
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """`sends`: bodies of POSTs, besides an empty one. `asks`: queries of GETs. `fills`: parts of the address.
-
-    Each is made for a side: ours, theirs, or what never was.
-    """
-
-    sends: tuple[Sent, ...] = ()
-    asks: tuple[Sent, ...] = ()
-    fills: Mapping[str, Callable[[Side], Any]] = field(default_factory=dict)
-    is_of_a_unit: bool = True
-
-
-def of(model: type[models.Model]) -> Callable[[Side], int]:
-    """The id of a side's row."""
-    return lambda side: side.id(model)
 
 
 def _always(value: Any) -> Callable[[Side], Any]:
@@ -81,11 +58,9 @@ FILTERED: Mapping[str, Sent] = {
 }
 
 
-CONTACT = Recipe(fills={"group_id": of(Contact)})
 JOB = Recipe(fills={"object_id": of(Job)})
 CONNECTION = Recipe(fills={"object_id": of(SourceConnection)})
 TRIAL = Recipe(fills={"trial_id": of(RuleTrial)})
-PLAIN = Recipe()
 EXPORT = Recipe(
     sends=(
         lambda side: {"format": "0"},
@@ -287,121 +262,7 @@ RECIPES: Mapping[str, Recipe] = {
             )
         )
     ),
-    # What is asked of the groups, and said of them
-    "admin:contacts_contact_group": Recipe(
-        fills=CONTACT.fills,
-        asks=(
-            lambda side: {"with": side.id(Contact)},
-            lambda side: {"q": side.email, "master": side.id(Contact)},
-            lambda side: {"q": side.name},
-        ),
-        sends=(
-            lambda side: {"do": f"add-{side.id(Contact)}", "reason": "x"},
-            lambda side: {"do": "confirm", "with": side.id(Contact), "master": side.id(Contact)},
-            lambda side: {"do": "file", "with": side.id(Contact)},
-        ),
-    ),
-    "admin:contacts_contact_ungroup": Recipe(
-        fills=CONTACT.fills, sends=(lambda side: {"may_regroup": "yes", "reason": "x"},)
-    ),
-    "admin:contacts_contact_split": Recipe(
-        fills=CONTACT.fills,
-        asks=(lambda side: {"from": OUR_REF, "to": side.id(SystemRef)},),
-        sends=(
-            lambda side: {"do": "preview", f"part-{side.id(SystemRef)}": "1"},
-            lambda side: {"do": "file", f"part-{side.id(SystemRef)}": "1", "may_regroup": "yes"},
-        ),
-    ),
-    "admin:contacts_contact_raise_case": Recipe(
-        fills=CONTACT.fills, sends=(lambda side: {"title": "x", "request": side.id(GroupRequest)},)
-    ),
-    "admin:contacts_contact_why_not": Recipe(
-        asks=(
-            lambda side: {"left": side.id(Contact)},
-            lambda side: {"find_left": side.email, "find_right": side.id(Contact)},
-            lambda side: {"find_right": side.name},
-        )
-    ),
-    "admin:contacts_contact_shared": Recipe(
-        asks=tuple(
-            lambda side, field=field: {"of": field, "system": side.code, "after": side.email}
-            for field in ("email", "phone", "mobile")
-        )
-    ),
-    "admin:contacts_groupdecision_lift": Recipe(
-        sends=(lambda side: {"decision": side.id(GroupDecision), "contact": side.id(Contact)},)
-    ),
-    "admin:contacts_groupdecision_restore": PLAIN,
-    "admin:contacts_groupdecision_add": Recipe(
-        sends=(lambda side: {"left": side.ref, "right": f"{side.code} {side.ref}", "reason": "x"},)
-    ),
-    "admin:contacts_groupchange_undo": Recipe(
-        sends=(lambda side: {"may_regroup": "yes"}, lambda side: {"now": "1", "reason": "x"})
-    ),
-    "admin:contacts_grouprequest_changelist": Recipe(
-        sends=tuple(
-            lambda side, order=order: {"action": order, "chosen": side.id(GroupRequest)}
-            for order in ("withdraw", "hold", "release")
-        )
-    ),
-    "admin:contacts_grouprequest_steer": Recipe(
-        fills={"request_id": of(GroupRequest)},
-        sends=tuple(
-            lambda side, order=order: {"do": order, "back": side.id(Contact)}
-            for order in ("withdraw", "hold", "release", "process")
-        ),
-    ),
-    "admin:contacts_case_comment": Recipe(sends=(lambda side: {"text": "forged", "state": "solved"},)),
-    "admin:contacts_case_send": PLAIN,
-    "admin:contacts_reviewanswer_changelist": Recipe(
-        asks=(
-            lambda side: {"left": side.id(Contact), "right": side.id(Contact) + 1},
-            lambda side: {"system": side.code, "rule": "email"},
-        )
-    ),
-    "admin:contacts_reviewanswer_answer": Recipe(
-        sends=tuple(
-            lambda side, said=said: {
-                "left": side.id(Contact),
-                "right": side.id(Contact) + 1,
-                "said": said,
-                "key": "x",
-                "replaces": side.id(ReviewAnswer),
-            }
-            for said in ReviewAnswer.Answer.values
-        )
-    ),  # fmt: skip
-    "admin:contacts_reviewanswer_safe": Recipe(
-        sends=(lambda side: {"pair": f"{side.id(Contact)}-{side.id(Contact) + 1}-x"},)
-    ),
-    "admin:contacts_reviewanswer_answers": Recipe(
-        asks=(lambda side: {"said": "later", "by": "me"}, lambda side: {"before": side.id(ReviewAnswer)})
-    ),
-    "admin:contacts_reviewanswer_take_back": Recipe(fills={"answer_id": of(ReviewAnswer)}),
-    "admin:contacts_reviewanswer_agreement": PLAIN,
-    "admin:sync_nightplan_changelist": Recipe(
-        asks=(
-            lambda side: {"kind": "split", "q": side.id(Contact)},
-            lambda side: {"held": "1"},
-        )
-    ),
-    "admin:sync_nightplan_export": Recipe(asks=(lambda side: {"q": side.id(Contact)},)),
-    "admin:sync_nightplan_hold": Recipe(
-        sends=(
-            lambda side: {"hold": side.id(PlanLine)},
-            lambda side: {"let_go": side.id(PlanLine)},
-            lambda side: {"let_hold_go": side.id(HeldLine)},
-        )
-    ),
-    "admin:sync_nightplan_make": PLAIN,
-    "admin:sync_nightplan_progress": PLAIN,
-    "admin:contacts_contact_changelist": Recipe(
-        sends=(
-            lambda side: {"action": "group", "chosen": side.id(Contact)},
-            lambda side: {"action": "ungroup", "chosen": side.id(Contact), "confirmed": "1"},
-            lambda side: {"action": "why-not", "chosen": [side.id(Contact), side.id(Contact) + 1]},
-        )
-    ),
+    **GROUP_RECIPES,
     "admin:contacts_job_change": Recipe(sends=(lambda side: {"confirm": "1"}, lambda side: {"cancel": "1"})),
     "admin:ticketing_sourceconnection_add": Recipe(
         asks=(lambda side: {"system": side.id(TicketSystem), "connector": "sql_database"},),
