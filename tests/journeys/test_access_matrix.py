@@ -84,6 +84,8 @@ NARROWER = {
 FORMS_ALONE = ("contacts_job_mend", "contacts_grouprequest_steer")
 # A way back to the list, whatever number is asked for: so it says of none whether it is there.
 LEAD_TO_THE_LIST = ("contacts_groupdecision_change", "contacts_reviewanswer_take_back")
+# Not offered of a contact with one System Ref (R-CM-21), as theirs is.
+PARTING = ("contacts_contact_ungroup", "contacts_contact_split")
 # Which roles steer the systems, and see the names of all.
 STEERED, STEERERS = ("contacts.ticketsystem", "contacts.businessunit"), (A, M)
 OF_UNITS = (
@@ -152,6 +154,8 @@ def expected(who, label, name, *, sees) -> set[int]:
         return {403, 404, 405}
     if name in FORMS_ALONE or not is_for(who, label, name):
         return {403}
+    if name in PARTING:
+        return {200, 403}
     return {200} if name in MUST_OPEN else {200, 286, 302, 404, 405}
 
 

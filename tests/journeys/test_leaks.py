@@ -76,7 +76,7 @@ def test_the_crawler_knows_every_address():
     unknown = [address.key for address in addresses() if recipe_of(address) is None]
 
     assert [key for key in unknown if key not in LEFT_OUT] == [], (
-        "Add what the crawler sends and asks there to RECIPES in tests/crawler/recipes.py, or to GROUP_RECIPES."
+        "Add what the crawler sends and asks there to RECIPES or GROUP_RECIPES in tests/crawler."
     )
 
 
