@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contacts.models import GroupRequest, SystemRef
+from contacts.services.group_requests import way_out
 
 # How a state looks: a shape and a tone (kore.css), beside the word.
 TONES = {
@@ -17,7 +18,8 @@ TONES = {
 
 @dataclass(frozen=True)
 class RequestInWords:
-    """A request; asks the database nothing where `refs__system_ref__system` and `by` are loaded.
+    """A request; asks the database nothing where `refs__system_ref__system`, `by` and
+    `held_by` are loaded.
 
     `group_ids`: the Contacts it was filed about, the master of a grouping first. `leaving`: of a split the
     refs of each new Contact.
@@ -36,6 +38,16 @@ class RequestInWords:
     def by(self) -> str:
         """Who filed it; somebody whose account is gone has no name."""
         return person(self.request.by)
+
+    @property
+    def held_by(self) -> str:
+        """Who holds it."""
+        return person(self.request.held_by)
+
+    @property
+    def way_out(self) -> str:
+        """What can be done where it stands in the way of another."""
+        return way_out(self.request)
 
     @property
     def children(self) -> Sequence[int]:

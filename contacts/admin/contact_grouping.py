@@ -149,8 +149,9 @@ def open_requests(group_ids: list[int], user: Any) -> dict[int, RequestInWords]:
     asked = dict(rows.values_list("system_ref__mapping__contact", "request"))
     if not asked:
         return {}
-    requests = GroupRequest.objects.visible_to(user).filter(pk__in=asked.values()).select_related("by")
-    known = {r.pk: request_in_words(r) for r in requests.prefetch_related("refs__system_ref__system")}
+    requests = GroupRequest.objects.visible_to(user).filter(pk__in=asked.values())
+    requests = requests.select_related("by", "held_by").prefetch_related("refs__system_ref__system")
+    known = {r.pk: request_in_words(r) for r in requests}
     return {group_id: known[pk] for group_id, pk in asked.items() if pk in known}
 
 

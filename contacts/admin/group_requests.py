@@ -72,7 +72,7 @@ class RequestList(PerSystemChangeList):
         self.rows: Sequence[RequestInWords] = [request_in_words(one) for one in self.result_list]
 
     def rows_with(self, ids: Sequence[int]) -> list[GroupRequest]:
-        rows = GroupRequest.objects.filter(pk__in=ids).select_related("by", "settled_by")
+        rows = GroupRequest.objects.filter(pk__in=ids).select_related("by", "held_by", "settled_by")
         found = {row.pk: row for row in rows.prefetch_related("refs__system_ref__system")}
         return [found[pk] for pk in ids if pk in found]
 
@@ -162,7 +162,7 @@ class GroupRequestAdmin(ActsOnRows, PerSystemAdmin):
         """403 without the role's permission, 404 where the request is not seen."""
         if not (self.has_view_permission(request) or may_group(user_of(request))):
             raise PermissionDenied
-        rows = self.get_queryset(request).select_related("by", "settled_by", "change", "undoes")
+        rows = self.get_queryset(request).select_related("by", "held_by", "settled_by", "change", "undoes")
         rows = rows.prefetch_related("refs__system_ref__system", "refs__system_ref__mapping")
         found = rows.filter(pk=sent_id(object_id)).first()
         if found is None:

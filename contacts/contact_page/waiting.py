@@ -39,7 +39,7 @@ def waiting(shown: Shown, organisation: Organisation) -> list[WaitingLine]:
         GroupRequest.objects.concerning(shown.contact)
         .visible_to(shown.user)
         .filter(told)
-        .select_related("by")
+        .select_related("by", "held_by")
         .prefetch_related("refs__system_ref__system")
         .order_by("-pk")
     )

@@ -59,7 +59,12 @@ class GroupRequest(models.Model):
         "contacts.GroupChange", on_delete=models.PROTECT, null=True, blank=True, related_name="undo_requests"
     )
     by = models.ForeignKey("auth.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+")
+    is_by_system = models.BooleanField(default=False, help_text="Nobody asked for it but the product itself.")
     filed_at = models.DateTimeField()
+    held_at = models.DateTimeField(null=True, blank=True)
+    held_by = models.ForeignKey(
+        "auth.User", on_delete=models.SET_NULL, null=True, blank=True, related_name="+"
+    )
     settled_at = models.DateTimeField(null=True, blank=True)
     settled_by = models.ForeignKey(
         "auth.User",

@@ -171,23 +171,33 @@ def withdraw_request(request: GroupRequest, *, by: User | None, now: datetime) -
     return locked
 
 
+@transaction.atomic
 def hold_request(request: GroupRequest, *, by: User | None, now: datetime) -> GroupRequest:
-    """Keep an open request back from the nights until it is let go. Raises as `withdraw_request`."""
-    return _set_open_state(request, State.HELD, by=by)
+    """Keep an open request back from the nights until it is let go; who first held it stays named.
 
-
-def release_request(request: GroupRequest, *, by: User | None, now: datetime) -> GroupRequest:
-    """Let a held request go into the coming night. Raises as `withdraw_request`."""
-    return _set_open_state(request, State.WAITING, by=by)
+    Raises as `withdraw_request`.
+    """
+    locked = _locked(request, by=by)
+    _require_open(locked)
+    if locked.state != State.HELD:
+        _set_state(locked, State.HELD, held_at=now, held_by=by)
+    return locked
 
 
 @transaction.atomic
-def _set_open_state(request: GroupRequest, state: GroupRequest.State, *, by: User | None) -> GroupRequest:
+def release_request(request: GroupRequest, *, by: User | None, now: datetime) -> GroupRequest:
+    """Let a held request go into the coming night. Raises as `withdraw_request`."""
     locked = _locked(request, by=by)
     _require_open(locked)
-    locked.state = state
-    locked.save(update_fields=["state"])
+    _set_state(locked, State.WAITING, held_at=None, held_by=None)
     return locked
+
+
+def _set_state(
+    request: GroupRequest, state: GroupRequest.State, *, held_at: datetime | None, held_by: User | None
+) -> None:
+    request.state, request.held_at, request.held_by = state, held_at, held_by
+    request.save(update_fields=["state", "held_at", "held_by"])
 
 
 def require_may_request(system_ids: Collection[int], *, by: User | None) -> None:
@@ -275,6 +285,7 @@ def _file(
         may_regroup=may_regroup,
         undoes=undoes,
         by=by,
+        is_by_system=by is None,
         filed_at=now,
     )
     try:
@@ -301,5 +312,12 @@ def _require_no_clash(places: Sequence[_Place], *, by: User | None) -> None:
     who = (waiting.by.get_full_name() or waiting.by.get_username()) if waiting.by else "the system"
     raise CannotRequest(
         f"Request {waiting.pk} ({waiting.get_kind_display()} GroupID {waiting.group_id}, {who}) is "
-        f"{waiting.get_state_display()} on one of these records. Withdraw it first, or wait for the night."
+        f"{waiting.get_state_display()} on one of these records. {way_out(waiting)}"
     )
+
+
+def way_out(request: GroupRequest) -> str:
+    """What can be done about an open request that stands in the way: no night ends a held one."""
+    if request.state == State.HELD:
+        return "Withdraw it, or let it go into the coming night."
+    return "Withdraw it first, or wait for the night."

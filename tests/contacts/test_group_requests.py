@@ -3,6 +3,7 @@
 import datetime as dt
 
 import pytest
+from django.contrib.auth.models import Permission
 
 from contacts.models import (
     Contact,
@@ -300,8 +301,10 @@ def test_a_held_request_waits_until_it_is_let_go(box, manager):
     request = hold_request(file_grouping(one, [other], by=manager, now=NOW), by=manager, now=NOW)
     night()
     assert group_of("2") == other.pk
-    assert GroupRequest.objects.get().state == "held"
-    release_request(request, by=manager, now=NOW)
+    held = GroupRequest.objects.get()
+    assert (held.state, held.held_by, held.held_at) == ("held", manager, NOW)
+    released = release_request(request, by=manager, now=NOW)
+    assert (released.held_by, released.held_at) == (None, None)
     night(2)
     assert group_of("2") == one.pk
     with pytest.raises(CannotRequest, match="done already"):
@@ -316,12 +319,14 @@ def test_a_request_whose_records_changed_fails_with_the_reason_and_keeps_no_othe
     Mapping.objects.filter(system_ref=ref("2")).update(contact=one, is_primary=False)
     Contact.objects.filter(pk=other.pk).delete()
 
-    assert apply_requests(NOW + NIGHT) == {"requests_done": 1, "requests_failed": 1, "requests_held": 0}
+    told = apply_requests(NOW + NIGHT)
+    assert (told["requests_done"], told["requests_failed"], told["requests_held"]) == (1, 1, 0)
+    assert (told["joined"], told["split"]) == (1, 0)
     failing.refresh_from_db()
     going.refresh_from_db()
     assert (failing.state, going.state) == ("failed", "done")
     assert "changed since" in failing.outcome
-    assert apply_requests(NOW + NIGHT) == {"requests_done": 0, "requests_failed": 0, "requests_held": 0}
+    assert not any(apply_requests(NOW + NIGHT).values())
 
 
 def test_what_may_not_wait_is_processed_at_once_by_those_with_the_right(box, manager):
@@ -359,3 +364,33 @@ def test_a_night_is_whole_although_somebody_holds_what_a_decision_would_part(box
     regroup(now=NOW + 2 * NIGHT)
     assert group_of("1") != group_of("2")
     assert is_whole()
+
+
+@pytest.mark.req("R-CM-27")
+def test_what_came_in_since_is_acted_on_only_for_those_who_may_see_it(box, manager):
+    hidden = TicketSystemFactory(code="HID")
+    whole = person(box, "1", "2")
+    request = file_ungrouping(whole, by=manager, now=NOW)
+    put(SystemRefFactory(system=hidden, system_ref="9"), whole)
+    manager.user_permissions.add(Permission.objects.get(codename="process_grouprequest"))
+    manager = type(manager).objects.get(pk=manager.pk)
+
+    with pytest.raises(MayNotRequest):
+        process_now(request, by=manager, now=NOW)
+    assert GroupRequest.objects.get().state == "waiting"
+    assert apply_requests(NOW)["requests_failed"] == 1
+    assert "HID" not in GroupRequest.objects.get().outcome
+
+
+@pytest.mark.req("R-CM-27")
+def test_the_night_does_nothing_for_those_who_lost_the_right_or_their_account(box, manager):
+    leaver = UserFactory(role=CRM_MANAGERS)
+    grant(leaver, SystemRight.VIEW, on=box)
+    asked = [person(box, "1"), person(box, "2"), person(box, "3"), person(box, "4")]
+    file_grouping(asked[0], [asked[1]], by=manager, now=NOW)
+    file_grouping(asked[2], [asked[3]], by=leaver, now=NOW)
+    manager.groups.clear()
+    leaver.delete()
+
+    assert apply_requests(NOW)["requests_failed"] == 2
+    assert len({group_of(number) for number in "1234"}) == 4
