@@ -60,6 +60,12 @@ class GroupChange(models.Model):
     def __str__(self) -> str:
         return f"Change {self.pk}"
 
+    @property
+    def ref_ids(self) -> set[int]:
+        """Every ref that one of its Contacts held, before or after."""
+        before = {row[0] for held in self.before.values() for row in held["refs"]}
+        return before | {ref_id for held in self.after.values() for ref_id in held}
+
     def is_visible_to(self, user) -> bool:
         """Whether the user may view every system that had a ref in it; one query."""
         return GroupChange.objects.visible_to(user).filter(pk=self.pk).exists()

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Exists, OuterRef
 
-from contacts.models import Contact, GroupChange, GroupRequest, Link, Move
+from contacts.models import Contact, GroupChange, GroupRequest, Link, Move, SystemRef
 from contacts.models import Mapping as Placement
 
 _LOOKED_AT = 5  # requests, and changes after each: older ones were followed by newer decisions
@@ -32,6 +32,14 @@ class CameBack:
     def ref_ids(self) -> list[int]:
         return [ref_id for side in self.sides for ref_id in side]
 
+    @property
+    def told_ref_ids(self) -> set[int]:
+        """Every ref of the two changes: their GroupIDs and numbers tell of those that are elsewhere, too."""
+        return {
+            *(ref_id for change in (self.request.change, self.joined) for ref_id in change.ref_ids),
+            *self.ref_ids,
+        }
+
 
 def came_back(contact: Contact, *, user: User | AnonymousUser) -> CameBack | None:
     """The newest ungrouping, split or undo whose refs a night put together again; None without any.
@@ -42,14 +50,17 @@ def came_back(contact: Contact, *, user: User | AnonymousUser) -> CameBack | Non
     parted = (
         GroupRequest.objects.visible_to(user)
         .concerning(contact)
-        .filter(state=GroupRequest.State.DONE, kind__in=_PARTING, change__isnull=False)
+        .filter(state=GroupRequest.State.DONE, kind__in=_PARTING)
+        .filter(change__in=GroupChange.objects.visible_to(user))  # which may hold more refs than were asked
         .select_related("by", "change")
         .order_by("-settled_at", "-pk")[:_LOOKED_AT]
     )
     requests = list(parted)
     if not requests:
         return None
-    here = set(Placement.objects.filter(contact=contact).values_list("system_ref_id", flat=True))
+    seen = SystemRef.objects.visible_to(user)
+    placed = Placement.objects.filter(contact=contact, system_ref__in=seen)
+    here = set(placed.values_list("system_ref_id", flat=True))
     for request in requests:
         apart = {int(group): set(refs) & here for group, refs in request.change.after.items()}
         sides = {group: sorted(refs) for group, refs in sorted(apart.items()) if refs}

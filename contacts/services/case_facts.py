@@ -8,9 +8,18 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db.models import Exists, OuterRef, Q
 
-from contacts.models import Contact, GroupChange, GroupDecision, GroupRequest, Link, Move, SystemRef
+from contacts.models import (
+    Contact,
+    GroupChange,
+    GroupDecision,
+    GroupRequest,
+    Link,
+    Move,
+    RequestRef,
+    SystemRef,
+)
 from contacts.models import Mapping as Placement
-from contacts.services.came_back import came_back
+from contacts.services.came_back import CameBack, came_back
 from contacts.services.matching_rules import rules_of_links
 
 CHANGES_KEPT = 10
@@ -27,8 +36,9 @@ class Facts:
 
 
 def gather_facts(contact: Contact, *, by: User, request: GroupRequest | None, now: datetime) -> Facts:
-    """What is known of the contact and of what was done to it, as far as `by` may see; about ten queries.
+    """What is known of the contact and of what was done to it, as far as `by` may see; about a dozen queries.
 
+    A request or a change names GroupIDs: every ref of it counts as told, whether it stands here or not.
     No value of a person and no word that somebody typed: those are read where the facts are shown.
     """
     placed = list(
@@ -38,6 +48,7 @@ def gather_facts(contact: Contact, *, by: User, request: GroupRequest | None, no
     )
     here = [placement.system_ref_id for placement in placed]
     changes, links, decisions = _changes(contact, here, by=by), _links(here, by=by), _decisions(here, by=by)
+    requests, back = _requests(contact, by=by, also=request), came_back(contact, user=by)
     told: dict[str, Any] = {
         "gathered_at": _text(now),
         "group_id": contact.pk,
@@ -45,10 +56,10 @@ def gather_facts(contact: Contact, *, by: User, request: GroupRequest | None, no
             {"ref": one.system_ref_id, "system": one.system_ref.system.code, "since": _text(one.since)}
             for one in placed
         ],
-        "came_back": _came_back(contact, by=by),
+        "came_back": _came_back(back),
         "changes": changes,
-        "requests": _requests(contact, by=by, also=request),
-        "moves": _moves(here, by=by),
+        "requests": requests,
+        "moves": _moves(here, [change["change"] for change in changes], by=by),
         "decisions": decisions,
         "links": links,
         "rules": rules_of_links().number,
@@ -59,8 +70,12 @@ def gather_facts(contact: Contact, *, by: User, request: GroupRequest | None, no
             facts.ref_ids.update(ref for refs in change[side].values() for ref in refs)
     for pair in (*links, *decisions):
         facts.ref_ids |= {pair["left"], pair["right"]}
-    if request is not None:
-        facts.ref_ids.update(request.refs.values_list("system_ref_id", flat=True))
+    asked = {one["request"] for one in requests}
+    if back is not None:
+        asked.add(back.request.pk)
+        facts.ref_ids |= back.told_ref_ids
+    of_requests = RequestRef.objects.filter(request__in=asked)
+    facts.ref_ids.update(of_requests.values_list("system_ref_id", flat=True))
     return facts
 
 
@@ -68,8 +83,7 @@ def _text(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="seconds") if moment else None
 
 
-def _came_back(contact: Contact, *, by: User) -> dict[str, Any] | None:
-    found = came_back(contact, user=by)
+def _came_back(found: CameBack | None) -> dict[str, Any] | None:
     if found is None:
         return None
     return {
@@ -131,10 +145,9 @@ def _requests(contact: Contact, *, by: User, also: GroupRequest | None) -> list[
     ]
 
 
-def _moves(here: Collection[int], *, by: User) -> list[dict[str, Any]]:
-    moves = Move.objects.visible_to(by).filter(system_ref__in=here, change__isnull=False)
-    # A move tells of the group that it left: only those of changes that this person may see in whole.
-    moves = moves.filter(change__in=GroupChange.objects.visible_to(by))
+def _moves(here: Collection[int], told: Collection[int], *, by: User) -> list[dict[str, Any]]:
+    # A move tells of the group that it left: only those of changes that are told in whole.
+    moves = Move.objects.visible_to(by).filter(system_ref__in=here, change__in=told)
     return [
         {
             "ref": move.system_ref_id,

@@ -1,0 +1,123 @@
+"""What groupings tell to somebody who may see one system only: nothing of the refs of another."""
+
+import pytest
+from django.db import transaction
+from django.test import Client
+from django.urls import reverse
+
+from contacts.group_plan import Member, Part
+from contacts.models import Case, Contact, Mapping
+from contacts.permissions import SystemRight, grant
+from contacts.services.came_back import came_back
+from contacts.services.cases import raise_case
+from contacts.services.group_requests import file_grouping, file_ungrouping, withdraw_request
+from contacts.services.group_requests_applied import apply_requests
+from contacts.services.regroup_writes import write_changes
+from kore_site.roles import CRM_MANAGERS
+from tests.factories import NOW, SystemRefFactory, TicketSystemFactory, UserFactory
+
+from .test_group_requests import NIGHT, group_of, person, put
+
+pytestmark = [pytest.mark.django_db, pytest.mark.req("R-MDB-15")]
+
+
+@pytest.fixture
+def ours():
+    return TicketSystemFactory(code="AAA")
+
+
+@pytest.fixture
+def theirs():
+    return TicketSystemFactory(code="BBB")
+
+
+def manager_of(name: str, *systems):
+    user = UserFactory(username=name, first_name=name.title(), last_name="Diaz", role=CRM_MANAGERS)
+    for system in systems:
+        grant(user, SystemRight.VIEW, on=system)
+    return user
+
+
+@pytest.fixture
+def reader(ours):
+    """Manager of one system."""
+    return manager_of("reader", ours)
+
+
+@pytest.fixture
+def both(ours, theirs):
+    return manager_of("both", ours, theirs)
+
+
+@pytest.fixture
+def page(reader):
+    client = Client()
+    client.force_login(reader)
+
+    def text(name: str, *args: int, **query: str) -> str:
+        answer = client.get(reverse(f"admin:{name}", args=args), query)
+        assert answer.status_code == 200
+        return answer.content.decode()
+
+    return text
+
+
+def test_a_case_is_seen_by_those_who_may_see_every_ref_of_the_requests_in_it(ours, theirs, reader, both):
+    one, two = person(ours, "a1"), person(theirs, "b1")
+    withdraw_request(file_grouping(two, [one], by=both, now=NOW), by=both, now=NOW)
+
+    of_both = raise_case(one, title="odd", text="", by=both, now=NOW)
+    own = raise_case(one, title="odd", text="", by=reader, now=NOW)
+
+    assert [told["group_id"] for told in of_both.facts["requests"]] == [two.pk]
+    assert own.facts["requests"] == []
+    assert list(Case.objects.visible_to(reader)) == [own]
+
+
+def test_moves_are_told_with_their_change_alone(ours, theirs, reader, both):
+    one, two = person(ours, "a1"), person(theirs, "b1")
+    file_grouping(two, [one], by=both, now=NOW)
+    apply_requests(NOW + NIGHT)
+    file_ungrouping(Contact.objects.get(pk=two.pk), by=both, now=NOW + NIGHT)
+    apply_requests(NOW + 2 * NIGHT)
+    alone = Contact.objects.get(pk=group_of("a1"))
+
+    of_both = raise_case(alone, title="odd", text="", by=both, now=NOW)
+    own = raise_case(alone, title="odd", text="", by=reader, now=NOW)
+
+    changes = {change["change"] for change in of_both.facts["changes"]}
+    assert {move["change"] for move in of_both.facts["moves"]} == changes
+        c["change"] for c in of_both.facts["changes"]
+    }
+    assert own.facts["moves"] == own.facts["changes"] == []
+    assert not Case.objects.visible_to(reader).filter(pk=of_both.pk).exists()
+
+
+def join_by_rule(*groups: int) -> None:
+    """As a night does it: the refs of these come into the first."""
+    placed = Mapping.objects.filter(contact__in=groups).order_by("pk")
+    members = [Member(one.pk, one.contact_id, one.contact_id, one.is_primary, False) for one in placed]
+    leads = next(one.ref_id for one in members if one.is_primary and one.group_id == groups[0])
+    with transaction.atomic():
+        plan = [[Part(groups[0], members, leads)]]
+        write_changes(plan, pairs=(), run=None, now=NOW + 2 * NIGHT, orders={})
+
+
+def test_of_what_came_back_nothing_is_told_where_more_refs_took_part_than_were_asked_for(
+    ours, theirs, reader, both
+):
+    one = person(ours, "a1", "a2")
+    file_ungrouping(one, by=both, now=NOW, may_regroup=True)
+    put(SystemRefFactory(system=theirs, system_ref="b1"), one)  # after it was filed
+    apply_requests(NOW + NIGHT)
+    alone = [group_of(number) for number in ("a1", "a2", "b1")]
+    join_by_rule(*alone[:2])
+    join_by_rule(alone[0], alone[2])
+    one = Contact.objects.get(pk=alone[0])
+
+    of_both, own = (raise_case(one, title="odd", text="", by=user, now=NOW) for user in (both, reader))
+
+    assert came_back(one, user=reader) is None
+    assert own.facts["came_back"] is None
+    assert of_both.facts["came_back"] is not None
+    assert list(Case.objects.visible_to(reader)) == [own]
