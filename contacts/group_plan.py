@@ -1,6 +1,7 @@
 """What has to change so that the mapping says what the engine found: who keeps which GroupID, who leads."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Self
@@ -68,6 +69,17 @@ class Counts:
     joined: int
     split: int
     changing_refs: int
+
+
+def count_changes(change_sets: Iterable[ChangeSet]) -> tuple[int, int]:
+    """How many Contacts these join and split, as `Counts` says of a run."""
+    joined = split = 0
+    for change_set in change_sets:
+        came_from = [{member.contact_id or -member.ref_id for member in part.members} for part in change_set]
+        went_to = Counter(group_id for groups in came_from for group_id in groups)
+        joined += sum(len(groups) - 1 for groups in came_from)
+        split += sum(parts - 1 for parts in went_to.values())
+    return joined, split
 
 
 class Plan:

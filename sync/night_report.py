@@ -39,11 +39,38 @@ _CALLED = {
 }
 
 
+_ONE = {
+    "requests": "request",
+    "Refs": "Ref",
+    "Contacts": "Contact",
+    "pairs": "pair",
+    "primaries": "primary",
+    "sets": "set",
+    "invariants": "invariant",
+    "keys": "key",
+    "runs": "run",
+    "attempts": "attempt",
+    "versions": "version",
+    "imports": "import",
+}
+
+
+def _called(name: str, value: object) -> str:
+    """What so many of it are called."""
+    words = _CALLED.get(name, name.replace("_", " "))
+    return " ".join(_ONE.get(word, word) for word in words.split()) if value == 1 else words
+
+
+def _called_any(*names: str) -> frozenset[str]:
+    """What one and what many are called."""
+    return frozenset(_called(name, number) for name in names for number in (1, 2))
+
+
 # Counts of what a step looked at or found standing.
-_LOOKED_AT = {_CALLED[name] for name in ("refs", "contacts", "checked", "held", "waiting", "model_version")}
+_LOOKED_AT = _called_any("refs", "contacts", "checked", "held", "waiting", "model_version", "requests_held")
 
 # Counts of all that the organisation has.
-_SIZES = {_CALLED[name] for name in ("refs", "contacts", "waiting", "frozen", "indexed")}
+_SIZES = _called_any("refs", "contacts", "waiting", "frozen", "indexed")
 
 
 @dataclass(frozen=True)
@@ -188,6 +215,6 @@ def _read_step(step: NightStep, *, now: datetime, sentence: str) -> StepLine:
         percent=round(share * 100),
         seconds=seconds,
         seconds_left=round(seconds / share - seconds) if began and share > 0 else None,
-        counts=[(_CALLED.get(name, name.replace("_", " ")), value) for name, value in step.counts.items()],
+        counts=[(_called(name, value), value) for name, value in step.counts.items()],
         error=step.error,
     )
