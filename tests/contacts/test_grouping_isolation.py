@@ -87,8 +87,6 @@ def test_moves_are_told_with_their_change_alone(ours, theirs, reader, both):
 
     changes = {change["change"] for change in of_both.facts["changes"]}
     assert {move["change"] for move in of_both.facts["moves"]} == changes
-        c["change"] for c in of_both.facts["changes"]
-    }
     assert own.facts["moves"] == own.facts["changes"] == []
     assert not Case.objects.visible_to(reader).filter(pk=of_both.pk).exists()
 
