@@ -12,10 +12,11 @@ from contacts.models import GroupChange, GroupRequest, TicketSystem
 
 @dataclass(frozen=True)
 class ChangeLine:
-    """One line of the list, or of the panel on a contact's page."""
+    """One line of the list, or of the panel on a contact's page. `names`: of whom it left, for its reader."""
 
     change: GroupChange
     open_undo: GroupRequest | None
+    names: Sequence[str] = ()
 
     @property
     def before(self) -> Sequence[int]:
@@ -48,14 +49,14 @@ class ChangeLine:
 def what_of(change: GroupChange) -> str:
     """What became of the groups, in a word."""
     if is_undo(change):
-        return "taken back"
+        return "undo"
     if change.is_join and change.is_split:
         return "regrouped"
     return "joined" if change.is_join else "split"
 
 
 def is_undo(change: GroupChange) -> bool:
-    """Whether it took another change back; asks nothing where the request is loaded."""
+    """Whether it undid another change; asks nothing where the request is loaded."""
     return change.request is not None and change.request.kind == GroupRequest.Kind.UNDO
 
 

@@ -1,12 +1,11 @@
-"""Changes of groups: the list, the readable record of one, and asking for it to be taken back."""
+"""Changes of groups: the list, the readable record of one, and asking for its undo."""
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Exists, Model, OuterRef, Q, QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
@@ -14,10 +13,14 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
 from contacts.admin.change_record import change_record, undoing
+from contacts.admin.contact_grouping import say_filed
+from contacts.admin.sent_ids import row_at, sent_id
+from contacts.admin.signed_in import user_of
 from contacts.admin_access import PerSystemAdmin, PerSystemChangeList, organisation_of
-from contacts.change_words import is_undo, lines_of
+from contacts.change_names import named
+from contacts.change_words import ChangeLine, is_undo, lines_of
 from contacts.models import GroupChange, GroupRequest, Move
-from contacts.next_night import next_night_at
+from contacts.next_night import next_night_in_words
 from contacts.services.group_requests import (
     WHY_NOT,
     CannotRequest,
@@ -28,15 +31,7 @@ from contacts.services.group_requests import (
 )
 from contacts.services.group_requests_applied import process_now
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import User
-
 CHANGELIST = "admin:contacts_groupchange_changelist"
-_LONGEST_NUMBER = 18  # digits, that a database's id can have
-
-
-def _user(request: HttpRequest) -> "User":
-    return cast("User", request.user)
 
 
 class ChangeKindFilter(admin.SimpleListFilter):
@@ -70,7 +65,7 @@ class UndoneFilter(admin.SimpleListFilter):
     parameter_name = "stands"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("yes", "standing"), ("no", "taken back")]
+        return [("yes", "standing"), ("no", "undone")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet) -> QuerySet:
         if self.value() == "yes":
@@ -84,12 +79,12 @@ class ChangeList(PerSystemChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         found = {line.change.pk: line for line in lines_of(GroupChange.objects.filter(pk__in=self.page.ids))}
-        self.lines = [found[pk] for pk in self.page.ids if pk in found]
+        self.lines = named([found[pk] for pk in self.page.ids if pk in found], user_of(request))
 
 
 @admin.register(GroupChange)
 class GroupChangeAdmin(PerSystemAdmin):
-    """Written by the night and by requests; read, and taken back, here."""
+    """Written by the night and by requests; read, and undone, here."""
 
     list_display = ("pk",)
     list_filter = (ChangeKindFilter, ByFilter, UndoneFilter)
@@ -109,10 +104,11 @@ class GroupChangeAdmin(PerSystemAdmin):
         term = search_term.strip()
         if not term:
             return queryset, False
-        if not term.isdecimal() or len(term) > _LONGEST_NUMBER:
+        number = sent_id(term)
+        if not number:
             return queryset.none(), False
         moves = Move.objects.filter(change=OuterRef("pk"))
-        at_group = moves.filter(Q(from_group=int(term)) | Q(to_group=int(term)))
+        at_group = moves.filter(Q(from_group=number) | Q(to_group=number))
         return queryset.filter(Exists(at_group)), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -135,7 +131,11 @@ class GroupChangeAdmin(PerSystemAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        context = {"title": "Changes of groups", "is_fullwidth": "1", "may_group": may_group(_user(request))}
+        context = {
+            "title": "Changes of groups",
+            "is_fullwidth": "1",
+            "may_group": may_group(user_of(request)),
+        }
         return super().changelist_view(request, context | (extra_context or {}))
 
     def change_view(
@@ -145,21 +145,23 @@ class GroupChangeAdmin(PerSystemAdmin):
         change = self._change(request, object_id)
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
-        [line] = lines_of(GroupChange.objects.filter(pk=change.pk))
+        [line] = named(lines_of(GroupChange.objects.filter(pk=change.pk)), user_of(request))
         country = organisation_of(request).default_country
         context = {
             **self._context(request, change),
             "line": line,
-            "record": change_record(line.change, user=_user(request), country=country),
-            "may_group": may_group(_user(request)),
+            "waits": _waits(request, line),
+            "reads_requests": _may_read(request, line.change.request),
+            "record": change_record(line.change, user=user_of(request), country=country),
+            "may_group": may_group(user_of(request)),
             "why_not": WHY_NOT,
         }
         return TemplateResponse(request, "contacts/changes/record.html", context)
 
     def undo_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """What taking it back comes to, with the question about later nights; POST asks the night for it."""
+        """What undoing it comes to, with the question about later nights; POST asks the night for it."""
         change = self._change(request, object_id)
-        if not may_group(_user(request)):
+        if not may_group(user_of(request)):
             raise PermissionDenied
         refusal, status = "", 200
         if request.method == "POST":
@@ -168,17 +170,22 @@ class GroupChangeAdmin(PerSystemAdmin):
             except CannotRequest as why:
                 refusal, status = str(why), 403 if isinstance(why, MayNotRequest) else 409
         [line] = lines_of(GroupChange.objects.filter(pk=change.pk))
-        organisation = organisation_of(request)
         context = {
             **self._context(request, change),
+            "crumbs": [
+                ("Changes of groups", reverse(CHANGELIST)),
+                (f"Change {change.pk}", reverse("admin:contacts_groupchange_change", args=[change.pk])),
+                ("Undo", ""),
+            ],
             "line": line,
-            "undoing": undoing(change, user=_user(request)),
+            "waits": _waits(request, line),
+            "undoing": undoing(change, user=user_of(request)),
             "is_settled": change.undone_by_id is not None or is_undo(line.change),
             "refusal": refusal,
             "reason": request.POST.get("reason", "")[:300],
             "may_regroup": request.POST.get("may_regroup") == "yes",
-            "may_process": may_process(_user(request)),
-            "night_at": next_night_at(organisation, now=timezone.now()),
+            "may_process": may_process(user_of(request)),
+            "night": next_night_in_words(organisation_of(request), now=timezone.now()),
         }
         return TemplateResponse(request, "contacts/changes/undo.html", context, status=status)
 
@@ -186,38 +193,25 @@ class GroupChangeAdmin(PerSystemAdmin):
         now = timezone.now()
         filed = file_undo(
             change,
-            by=_user(request),
+            by=user_of(request),
             now=now,
             may_regroup=request.POST.get("may_regroup") == "yes",
             reason=request.POST.get("reason", "").strip(),
         )
-        if "now" in request.POST and may_process(_user(request)):
-            done = process_now(filed, by=_user(request), now=now)
+        if "now" in request.POST and may_process(user_of(request)):
+            done = process_now(filed, by=user_of(request), now=now)
             if done.state == GroupRequest.State.DONE:
-                self.message_user(request, f"Change {change.pk} is taken back.", messages.SUCCESS)
+                self.message_user(request, f"Change {change.pk} is undone.", messages.SUCCESS)
             else:
                 self.message_user(
                     request, f"Request {filed.pk} failed: {done.outcome or done.state}", messages.ERROR
                 )
         else:
-            self.message_user(
-                request,
-                f"Request {filed.pk}: change {change.pk} will be taken back in the coming night. Until then "
-                "nothing changes, and the request can be withdrawn.",
-                messages.SUCCESS,
-            )
+            say_filed(request, filed)
         return redirect("admin:contacts_groupchange_change", change.pk)
 
     def _change(self, request: HttpRequest, object_id: str) -> GroupChange:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        number = unquote(object_id)
-        if not number.isdecimal() or len(number) > _LONGEST_NUMBER:
-            raise Http404
-        change = self.get_queryset(request).filter(pk=int(number)).first()
-        if change is None:
-            raise Http404
-        return change
+        return row_at(self, request, object_id)
 
     def _context(self, request: HttpRequest, change: GroupChange) -> dict[str, Any]:
         crumbs = [("Changes of groups", reverse(CHANGELIST)), (f"Change {change.pk}", "")]
@@ -228,3 +222,21 @@ class GroupChangeAdmin(PerSystemAdmin):
             "crumbs": crumbs,
             "is_fullwidth": "1",
         }
+
+
+def _may_read(request: HttpRequest, asked: GroupRequest | None) -> bool:
+    """Whether the page of this request opens to the user."""
+    user = user_of(request)
+    if asked is None or not (user.has_perm("contacts.view_grouprequest") or may_group(user)):
+        return False
+    return GroupRequest.objects.visible_to(user).filter(pk=asked.pk).exists()
+
+
+def _waits(request: HttpRequest, line: ChangeLine) -> dict[str, Any] | None:
+    """Of the open request to undo it, when it is carried out and whether the user may withdraw it."""
+    asked = line.open_undo
+    if asked is None or not _may_read(request, asked):
+        return None
+    is_waiting = asked.state == GroupRequest.State.WAITING
+    night = next_night_in_words(organisation_of(request), now=timezone.now())
+    return {"night": night if is_waiting else "", "may_withdraw": may_group(user_of(request))}

@@ -7,6 +7,7 @@ from typing import Any
 from django.db.models import Q
 from django.urls import reverse
 
+from contacts.change_names import named
 from contacts.change_words import is_undo, lines_of
 from contacts.contact_page.parts import MenuEntry, Shown
 from contacts.contact_page.why_links import in_words
@@ -41,7 +42,7 @@ def groupings(shown: Shown) -> Mapping[str, Any]:
     decisions = pairs.select_related("left__system", "right__system", "author", "lifted_by")
     reads = shown.user.has_perm(READS_CHANGES)
     return {
-        "lines": lines_of(_changes(shown)[:CHANGES]),
+        "lines": named(lines_of(_changes(shown)[:CHANGES]), shown.user),
         "reads": reads,
         "may_group": may_group(shown.user),
         "may_undo": reads and may_group(shown.user),

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import template
 from django.contrib.auth.models import AnonymousUser, User
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.html import format_html
@@ -34,6 +35,14 @@ def system_badge(system: Any, text: Any = "") -> SafeString:
     )
 
 
+@register.simple_tag
+def group_link(group_id: int, text: str = "") -> SafeString:
+    """A GroupID that leads to its contact; a retired one to what it lives on in."""
+    return format_html(
+        '<a class="k-id" href="{}">{}</a>', reverse("contact", args=[group_id]), text or group_id
+    )
+
+
 @register.simple_tag(name="ask_whom")
 def names_to_ask(user: User | AnonymousUser) -> str:
     """Who can grant rights to this user: "Ask: J. Diaz."; two queries, where there is nothing to show."""
@@ -56,6 +65,15 @@ def money(amount: Decimal | None, currency: str) -> str:
     figure = number_format(abs(amount), decimal_pos=places, use_l10n=True, force_grouping=True)
     sign = _SIGNS.get(currency)
     return f"{'−' if amount < 0 else ''}{sign}{figure}" if sign else f"{amount and figure} {currency}"
+
+
+@register.filter
+def to_the_minute(value: datetime | None) -> SafeString | str:
+    """A date with its time, where the hour is the point: 12 Mar 2026, 14:05."""
+    if value is None:
+        return "–"
+    local = timezone.localtime(value)
+    return format_html('<time datetime="{}">{}</time>', local.isoformat(), f"{local:%-d %b %Y, %H:%M}")
 
 
 @register.filter

@@ -39,7 +39,7 @@ def test_a_grouping_is_undone_from_its_record_and_the_rule_it_made_is_lifted_and
     assert browser.driver.find_element(By.CSS_SELECTOR, "[name=may_regroup][value=no]").is_selected()
     reason.send_keys("mother and daughter")
     browser.driver.find_element(By.NAME, "now").click()
-    browser.waits_for(lambda driver: f"Change {request.change.pk} is taken back." in driver.page_source)
+    browser.waits_for(lambda driver: f"Change {request.change.pk} is undone." in driver.page_source)
 
     undo = GroupRequest.objects.get(kind="undo")
     assert (undo.state, undo.by, undo.reason) == ("done", admin, "mother and daughter")

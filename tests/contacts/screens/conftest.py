@@ -10,7 +10,7 @@ from django.test import Client
 from contacts.models import Contact, Mapping, TicketSystem
 from contacts.permissions import SystemRight, grant
 from contacts.services.golden import refresh_golden
-from kore_site.roles import SALES_REPS
+from kore_site.roles import CRM_MANAGERS, SALES_REPS
 
 from ...factories import NOW, MappingFactory, SystemRefFactory, TicketSystemFactory, UserFactory
 
@@ -36,6 +36,22 @@ def rep(mlb) -> User:
 @pytest.fixture
 def as_rep(rep, client) -> Client:
     client.force_login(rep)
+    return client
+
+
+@pytest.fixture
+def manager(mlb, minors) -> User:
+    """Jo Diaz, a CRM manager who may see the records of both systems."""
+    user = UserFactory(username="jdiaz", first_name="Jo", last_name="Diaz", role=CRM_MANAGERS)
+    for system in (mlb, minors):
+        grant(user, SystemRight.VIEW, on=system)
+    return user
+
+
+@pytest.fixture
+def as_manager(manager) -> Client:
+    client = Client()
+    client.force_login(manager)
     return client
 
 

@@ -1,4 +1,4 @@
-"""Changes of groups: the list, the record of one, and asking on the screen for it to be taken back."""
+"""Changes of groups: the list, the record of one, and asking on the screen for its undo."""
 
 import datetime as dt
 
@@ -19,20 +19,6 @@ from .conftest import refs_of, text_of
 pytestmark = pytest.mark.django_db
 
 LIST = "/admin/contacts/groupchange/"
-
-
-@pytest.fixture
-def manager(mlb, minors):
-    user = UserFactory(username="jdiaz", first_name="Jo", last_name="Diaz", role=CRM_MANAGERS)
-    for system in (mlb, minors):
-        grant(user, SystemRight.VIEW, on=system)
-    return user
-
-
-@pytest.fixture
-def as_manager(manager, client):
-    client.force_login(manager)
-    return client
 
 
 def grouped(master, *children, by, reason="", at=NOW) -> GroupChange:
@@ -95,14 +81,20 @@ def test_undo_asks_whether_these_may_be_grouped_again_and_no_is_the_default(as_m
         manager,
     )
     assert groups_of(*refs_of(ann)) == [ann.pk, ann.pk]  # nothing changes before the night
-    assert "its undo is waiting" in as_manager.get(record(change)).content.decode()
+    waits = as_manager.get(record(change)).content.decode()
+    for said in (
+        "its undo is waiting",
+        f"request {request.pk}</a>, tonight at",
+        f'aria-label="Withdraw request {request.pk}"',
+    ):
+        assert said in waits
     assert "asks for this already" in as_manager.get(undo(change)).content.decode()
 
     process_now(request, by=None, now=NOW)
     assert sorted(Contact.objects.values_list("pk", flat=True)) == [ann.pk, bob.pk]
     assert GroupDecision.objects.standing().get().reason == "father and son"
     taken_back = as_manager.get(record(change))
-    assert "taken back" in text_of(taken_back)
+    assert "undone " in text_of(taken_back)
     assert taken_back.context["record"].undoing is None
 
 
