@@ -22,6 +22,7 @@ from contacts.request_words import RequestInWords, request_in_words
 from contacts.services.golden import golden_of
 from contacts.services.group_preview import preview
 from contacts.services.group_requests import CannotRequest, MayNotRequest, file_grouping, may_group
+from contacts.services.grouping_bars import bars_among
 
 MOST_FOUND = 12  # that a search shows; more words find fewer
 
@@ -110,6 +111,8 @@ def _screen(
 
 def _confirmation(model_admin: Any, request: HttpRequest, choice: Choice) -> HttpResponse:
     context = _context(model_admin, request, choice)
+    if context["bars"] or context["compared"].clashes:
+        return _screen(model_admin, request, choice, status=409)
     context["crumbs"] = [*context["crumbs"][:-1], ("Group: confirm", "")]
     return TemplateResponse(request, "contacts/grouping/group_confirm.html", context)
 
@@ -123,6 +126,7 @@ def _context(model_admin: Any, request: HttpRequest, choice: Choice) -> dict[str
         "crumbs": crumbs(choice.start, "Group"),
         "choice": choice,
         "compared": _compared(request, choice, country=organisation.default_country),
+        "bars": bars_among([m.system_ref for one in choice.contacts for m in one.visible_mappings]),
         "currency": organisation.currency,
         "night": next_night_in_words(organisation, now=timezone.now()),
     }

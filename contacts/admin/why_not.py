@@ -18,6 +18,7 @@ from contacts.contact_page.why_not import in_words, side_by_side
 from contacts.models import Contact
 from contacts.services.golden import golden_of
 from contacts.services.group_requests import WHY_NOT, may_group
+from contacts.services.grouping_bars import bars_among
 from contacts.services.why_not import CannotCompare, why_not
 
 if TYPE_CHECKING:
@@ -151,6 +152,7 @@ def _answer(request: HttpRequest, pickers: Sequence[Picker]) -> dict[str, Any]:
         return {"answer": None, "refusal": str(refusal)}
     return shown | {
         "may_group": may_group(user),
+        "bars": bars_among([*left.refs.values(), *right.refs.values()]),
         "why_not_group": WHY_NOT,
         "group_address": _address("contact_group", left, **{"with": right.contact.pk}),
         "review_address": _address("reviewanswer_changelist", left=left.contact.pk, right=right.contact.pk)
