@@ -27,12 +27,19 @@ class Told:
 
 @dataclass(frozen=True)
 class RequestsReport:
-    """Of one night, for one reader. What is held is told of the last night alone: it is so now."""
+    """Of one night, for one reader. What it left held is told of the last night alone, as far as it is held
+    still; of an older night its step tells how many were.
+    """
 
     done: Told
     failed: Told
     held: Told
     held_lines: int
+
+    @property
+    def by_state(self) -> Sequence[tuple[Told, str]]:
+        """What became of them, and the word for it."""
+        return [(self.done, "done"), (self.failed, "failed"), (self.held, "held")]
 
     @property
     def is_empty(self) -> bool:
@@ -43,16 +50,23 @@ def requests_report(
     run: NightRun, *, user: User | AnonymousUser, is_last: bool, now: datetime
 ) -> RequestsReport:
     """What this night did with the requests that the reader may see; eight queries at most."""
-    visible = GroupRequest.objects.visible_to(user).select_related("by")
-    settled = visible.filter(
-        settled_by=None, settled_at__gte=run.started_at, settled_at__lte=run.finished_at or now
-    ).order_by("pk")
+    visible = GroupRequest.objects.visible_to(user).select_related("by", "held_by")
+    end = run.finished_at or now
+    settled = visible.filter(settled_by=None, settled_at__gte=run.started_at, settled_at__lte=end).order_by(
+        "pk"
+    )
+    held = visible.filter(_held_by(end)).order_by("pk")
     return RequestsReport(
         done=_told(settled.filter(state=GroupRequest.State.DONE)),
         failed=_told(settled.filter(state=GroupRequest.State.FAILED)),
-        held=_told(visible.filter(state=GroupRequest.State.HELD).order_by("pk")) if is_last else Told([], 0),
-        held_lines=HeldLine.objects.visible_to(user).count() if is_last else 0,
+        held=_told(held) if is_last else Told([], 0),
+        held_lines=HeldLine.objects.visible_to(user).filter(at__lte=end).count() if is_last else 0,
     )
+
+
+def _held_by(moment: datetime) -> Q:
+    """Requests that were held by then and are held still; nobody knows of each since when."""
+    return Q(state=GroupRequest.State.HELD) & (Q(held_at=None) | Q(held_at__lte=moment))
 
 
 def _told(rows) -> Told:
@@ -62,11 +76,12 @@ def _told(rows) -> Told:
 
 def requests_in_numbers(run: NightRun, *, user: User | AnonymousUser, now: datetime) -> dict[str, int]:
     """How many of the last night's requests are done, failed and held, and lines held; two queries."""
-    settled = Q(settled_by=None, settled_at__gte=run.started_at, settled_at__lte=run.finished_at or now)
+    end = run.finished_at or now
+    settled = Q(settled_by=None, settled_at__gte=run.started_at, settled_at__lte=end)
     State = GroupRequest.State
     numbers = GroupRequest.objects.visible_to(user).aggregate(
         done=Count("pk", filter=settled & Q(state=State.DONE)),
         failed=Count("pk", filter=settled & Q(state=State.FAILED)),
-        held=Count("pk", filter=Q(state=State.HELD)),
+        held=Count("pk", filter=_held_by(end)),
     )
-    return {**numbers, "held_lines": HeldLine.objects.visible_to(user).count()}
+    return {**numbers, "held_lines": HeldLine.objects.visible_to(user).filter(at__lte=end).count()}

@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.db.models import Count, Exists, OuterRef, Q, QuerySet
 
-from contacts.models import GroupRequest, HeldLine, HeldRef, SystemRef
-from sync.models import NightPlan, PlanLine, PlanLineRef
+from contacts.models import Contact, GroupRequest, HeldLine, HeldRef, SystemRef
+from contacts.services.golden import golden_of
+from sync.models import NightPlan, NightRun, PlanLine, PlanLineRef
 from sync.night_effects import BY_RULE, REGROUPED, hold_kind_of
 from sync.services.hold_plan_lines import line_hold_kind
 
@@ -36,10 +39,14 @@ _MENDED = {
 
 @dataclass(frozen=True)
 class Side:
-    """A Contact before or after: its number, or "new 1"; its accounts. Blank number: accounts alone."""
+    """A Contact before or after: its number, or "new 1"; its accounts. Blank number: accounts alone.
+
+    `name` is what it is called now, as the reader may see it; blank where that is not asked or not known.
+    """
 
     group_id: str
     refs: Sequence[SystemRef]
+    name: str = ""
 
     @property
     def is_new(self) -> bool:
@@ -49,9 +56,12 @@ class Side:
 
 @dataclass(frozen=True)
 class ShownLine:
-    """One line. `holds`: the held lines that keep it; `why_not_held` where it cannot be held at all."""
+    """One line. `contacts` are those that it is about, by name alone; `holds`: the held lines that keep it;
+    `why_not_held` where it cannot be held at all.
+    """
 
     line: PlanLine
+    contacts: Sequence[Side]
     before: Sequence[Side]
     after: Sequence[Side]
     fields: Sequence[str]
@@ -77,24 +87,43 @@ class ShownLine:
         return self.request is not None and not self.request.is_open
 
     @property
-    def held_by(self) -> str:
-        """Who holds it, where that is told."""
-        names = [hold.by.get_full_name() or hold.by.get_username() for hold in self.holds if hold.by]
-        return ", ".join(dict.fromkeys(names))
+    def held_since(self) -> Sequence[tuple[User | None, datetime]]:
+        """Who holds it and since when, where that is known."""
+        if self.request is not None:
+            held_at = self.request.held_at if self.is_held else None
+            return [(self.request.held_by, held_at)] if held_at else []
+        return [(hold.by, hold.at) for hold in self.holds]
 
 
-def read_lines(lines: Iterable[PlanLine]) -> list[ShownLine]:
-    """The lines in words; five queries for any number of them. Give it only lines that the reader may see."""
+def read_lines(lines: Iterable[PlanLine], *, reader: User | AnonymousUser | None = None) -> list[ShownLine]:
+    """The lines in words; five queries for any number of them. Give it only lines that the reader may see.
+
+    With a reader Contacts have names, of the accounts that the reader may see: three queries more.
+    """
     given = list(lines)
     by_line = refs_of(given)
     refs = _named({ref_id for ids in by_line.values() for ref_id in ids})
     held = _held_refs(refs)
     ids = {line.request_id for line in given if line.request_id}
-    requests = GroupRequest.objects.select_related("by").in_bulk(ids)
+    requests = GroupRequest.objects.select_related("by", "held_by").in_bulk(ids)
+    names = _names(given, reader) if reader is not None else {}
     return [
-        _shown(line, by_line.get(line.pk, set()), refs, held, requests.get(line.request_id or 0))
+        _shown(line, by_line.get(line.pk, set()), refs, held, requests.get(line.request_id or 0), names)
         for line in given
     ]
+
+
+def _names(lines: Iterable[PlanLine], reader: User | AnonymousUser) -> dict[str, str]:
+    """By GroupID the golden name of the Contacts that lines tell of and that stand now."""
+    told = {str(name) for line in lines for name in (*line.group_ids, *line.before, *line.after)}
+    ids = [int(name) for name in told if name.isdecimal()]
+    rows: Any = Contact.objects.visible_to(reader).with_visible_refs(reader).in_bulk(ids)
+    return {str(pk): _name(contact) for pk, contact in rows.items()}
+
+
+def _name(contact: Any) -> str:
+    golden = golden_of(contact.visible_mappings, contact.pins.all())
+    return " ".join(str(golden[field].value) for field in ("first_name", "last_name") if field in golden)
 
 
 def refs_of(lines: Iterable[PlanLine]) -> dict[int, set[int]]:
@@ -149,6 +178,17 @@ def holds_elsewhere(plan: NightPlan | None, user: Any) -> list[tuple[HeldLine, l
     ]
 
 
+def outdated_by(plan: NightPlan, user: User | AnonymousUser) -> str:
+    """What happened since an outdated plan was made, as far as this reader may know it; two queries."""
+    since = plan.made_at or plan.filed_at
+    if NightRun.objects.filter(started_at__gt=since).exists():
+        return "A night ran since this plan was made: what stands here may be done already."
+    filed = GroupRequest.objects.visible_to(user).filter(filed_at__gt=since).count()
+    if filed:
+        return f"{filed:,} request{'' if filed == 1 else 's'} came in since this plan was made."
+    return "Something changed since this plan was made: records, requests, rules or holds."
+
+
 def touching(lines: QuerySet[PlanLine]) -> QuerySet[PlanLine]:
     """Those of the lines that somebody holds now."""
     regrouping = Q(kind__in=REGROUPED, request=None) & ~Q(before={})
@@ -180,6 +220,7 @@ def _shown(
     refs: Mapping[int, SystemRef],
     held: Mapping[tuple[str, int], HeldLine],
     request: GroupRequest | None,
+    names: Mapping[str, str],
 ) -> ShownLine:
     kind = line_hold_kind(line) or ""
     holds = {held[kind, ref_id].pk: held[kind, ref_id] for ref_id in ref_ids if (kind, ref_id) in held}
@@ -187,8 +228,11 @@ def _shown(
         holds = {}
     return ShownLine(
         line=line,
-        before=_sides(line.before, refs),
-        after=_sides(line.after, refs),
+        contacts=[Side(name, [], names.get(name, "")) for name in map(str, line.group_ids)],
+        before=_sides(line.before, refs, names),
+        after=_sides(
+            line.after, refs, {name: names.get(name, "") for name in line.after.keys() - line.before}
+        ),
         fields=[str(name).replace("_", " ") for name in line.after.get("fields", ())],
         why=line.reason or ("" if request else _MENDED.get(PlanLine.Kind(line.kind), "")),
         request=request,
@@ -198,12 +242,14 @@ def _shown(
     )
 
 
-def _sides(told: Mapping[str, Any], refs: Mapping[int, SystemRef]) -> list[Side]:
+def _sides(told: Mapping[str, Any], refs: Mapping[int, SystemRef], names: Mapping[str, str]) -> list[Side]:
     if "fields" in told:
         return [Side("", [refs[pk]]) for pk in [told.get("account", 0)] if pk in refs]
     if "primary" in told:
         return [Side("", [refs[pk]]) for pk in (told["primary"],) if pk in refs]
-    return [Side(name, [refs[pk] for pk in ids if pk in refs]) for name, ids in told.items()]
+    return [
+        Side(name, [refs[pk] for pk in ids if pk in refs], names.get(name, "")) for name, ids in told.items()
+    ]
 
 
 def _spelt(told: Mapping[str, Any], refs: Mapping[int, str]) -> dict[str, Any]:

@@ -29,7 +29,15 @@ from contacts.permissions import sees_every_system
 from contacts.services.held_lines import MAY_HOLD, CannotHold, MayNotHold, let_go
 from sync.models import NightPlan, PlanLine
 from sync.night_held import read_brake
-from sync.plan_lines import KINDS, ShownLine, counts_by_kind, holds_elsewhere, read_lines, touching
+from sync.plan_lines import (
+    KINDS,
+    ShownLine,
+    counts_by_kind,
+    holds_elsewhere,
+    outdated_by,
+    read_lines,
+    touching,
+)
 from sync.services.hold_plan_lines import hold_line, let_line_go
 from sync.services.plan_night import plan_state, request_plan
 from sync.services.request_night import cluster_signs
@@ -91,6 +99,7 @@ class NightPlanAdmin(ModelAdmin):
             "cluster": cluster_signs(now=now),
             "progress_address": reverse("admin:sync_nightplan_progress"),
             "holds": holds_elsewhere(plan, request.user),
+            "outdated_by": outdated_by(plan, request.user) if plan and state.is_outdated else "",
             **(self._lines(request, plan) if plan else {}),
             **(self._whole(request, plan) if plan else {}),
         }
@@ -159,7 +168,7 @@ class NightPlanAdmin(ModelAdmin):
         return {
             "page": page,
             "pages": _pages(request, page),
-            "sections": _by_kind(read_lines(page.object_list)),
+            "sections": _by_kind(read_lines(page.object_list, reader=request.user)),
             "kinds": [
                 (KINDS[kind], count, _with(request, kind=kind, p=""), kind == chosen)
                 for kind, count in counts.items()

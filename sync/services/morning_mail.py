@@ -4,11 +4,13 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.core.mail import get_connection, send_mail
 from django.db.models import Q
 from django.template.loader import render_to_string
-from django.utils.timezone import localtime
+from django.urls import reverse
+from django.utils.timezone import get_current_timezone_name, localtime
 
 from contacts.permissions import sees_every_system
 from sync.models import NightRun
@@ -55,8 +57,16 @@ def report_for(user: User, run: NightRun, *, now: datetime) -> str:
             "report": morning_report(night),
             "requests": requests_report(run, user=user, is_last=is_last, now=now),
             "sees_all": sees_every_system(user),
+            "time_zone": get_current_timezone_name(),
+            "address": f"{_site()}{reverse('admin:sync_nightrun_change', args=[run.pk])}",
         },
     )
+
+
+def _site() -> str:
+    """Where Kore stands, of what the settings know; blank where they name no one address."""
+    origins = settings.CSRF_TRUSTED_ORIGINS
+    return str(origins[0]).rstrip("/") if origins and "*" not in origins[0] else ""
 
 
 def _holds(path: str) -> Q:
