@@ -1,12 +1,14 @@
 """Carries requests out: by the night, many at a time, or one at once; each exactly once."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import OperationalError, transaction
 
+from contacts.group_plan import count_changes
 from contacts.models import GroupChange, GroupRequest, RequestRef
 from contacts.models.any_of import AnyOf
 from contacts.services.group_request_plans import Planned, plan_requests
@@ -22,7 +24,8 @@ logger = logging.getLogger(__name__)
 
 
 def apply_requests(now: datetime, progress: Progress | None = None) -> dict[str, int]:
-    """Carry out every waiting request; returns how many are done, failed, and held back by people.
+    """Carry out every waiting request; returns how many are done, failed, and held back by people, and how
+    many Contacts were joined and split by them (group_plan.Counts).
 
     A transaction for each hundred: what a request does and that it is done are written together, so that it
     may be killed anywhere, or run twice at once, and each is carried out exactly once. One that cannot be
@@ -31,15 +34,13 @@ def apply_requests(now: datetime, progress: Progress | None = None) -> dict[str,
     waiting = list(
         GroupRequest.objects.filter(state=State.WAITING).order_by("pk").values_list("pk", flat=True)
     )
-    done = failed = 0
+    told = Counter(requests_done=0, requests_failed=0, joined=0, split=0)
     for start in range(0, len(waiting), REQUESTS_AT_ONCE):
         chunk = waiting[start : start + REQUESTS_AT_ONCE]
-        counts = _apply_patiently(chunk, now=now)
-        done, failed = done + counts[0], failed + counts[1]
+        told.update(_apply_patiently(chunk, now=now))
         if progress:
             progress(start + len(chunk), len(waiting))
-    held = GroupRequest.objects.filter(state=State.HELD).count()
-    return {"requests_done": done, "requests_failed": failed, "requests_held": held}
+    return {**told, "requests_held": GroupRequest.objects.filter(state=State.HELD).count()}
 
 
 def process_now(request: GroupRequest, *, by: User | None, now: datetime) -> GroupRequest:
@@ -59,7 +60,7 @@ def process_now(request: GroupRequest, *, by: User | None, now: datetime) -> Gro
     return GroupRequest.objects.get(pk=request.pk)
 
 
-def _apply_patiently(ids: Sequence[int], *, now: datetime, by: User | None = None) -> tuple[int, int]:
+def _apply_patiently(ids: Sequence[int], *, now: datetime, by: User | None = None) -> Counter[str]:
     """All at once; where that fails, one by one, so that one that cannot be done keeps no other back."""
     try:
         return _apply(ids, now=now, by=by)
@@ -69,13 +70,15 @@ def _apply_patiently(ids: Sequence[int], *, now: datetime, by: User | None = Non
         if len(ids) == 1:
             logger.exception("Request %s could not be carried out.", ids[0])
             return _fail_one(ids[0], type(error).__name__, now=now, by=by)
-    results = [_apply_patiently([pk], now=now, by=by) for pk in ids]
-    return sum(done for done, _failed in results), sum(failed for _done, failed in results)
+    told: Counter[str] = Counter()
+    for pk in ids:
+        told.update(_apply_patiently([pk], now=now, by=by))
+    return told
 
 
 @transaction.atomic
-def _apply(ids: Sequence[int], *, now: datetime, by: User | None) -> tuple[int, int]:
-    """How many are done and failed. Locks the requests, then, as everybody does, refs and Contacts."""
+def _apply(ids: Sequence[int], *, now: datetime, by: User | None) -> Counter[str]:
+    """What came of it, in numbers. Locks the requests, then, as everybody does, refs and Contacts."""
     rows = GroupRequest.objects.filter(pk__in=ids, state=State.WAITING).select_related("by", "undoes")
     requests = list(rows.order_by("pk").select_for_update(of=("self",)))
     planned = plan_requests(requests, now=now)
@@ -91,7 +94,10 @@ def _apply(ids: Sequence[int], *, now: datetime, by: User | None) -> tuple[int, 
         raise RuntimeError("Refs moved while they were locked.")
     _take_back({p.request.pk: p.request.undoes for p in going if p.request.undoes}, now=now)
     _settle(planned, now=now, by=by)
-    return len(going), len(planned) - len(going)
+    joined, split = count_changes(plan.change_set for plan in going)
+    return Counter(
+        requests_done=len(going), requests_failed=len(planned) - len(going), joined=joined, split=split
+    )
 
 
 def _take_back(undoing: Mapping[int, GroupChange], *, now: datetime) -> None:
@@ -116,7 +122,7 @@ def _settle(planned: Sequence[Planned], *, now: datetime, by: User | None) -> No
 
 
 @transaction.atomic
-def _fail_one(request_id: int, kind: str, *, now: datetime, by: User | None) -> tuple[int, int]:
+def _fail_one(request_id: int, kind: str, *, now: datetime, by: User | None) -> Counter[str]:
     """An error of ours: recorded by its kind alone, for its text may hold values."""
     failed = GroupRequest.objects.filter(pk=request_id, state=State.WAITING).update(
         state=State.FAILED,
@@ -125,4 +131,4 @@ def _fail_one(request_id: int, kind: str, *, now: datetime, by: User | None) -> 
         outcome=f"An error kept it from being carried out ({kind}). The records stand as they were.",
     )
     RequestRef.objects.filter(request=request_id).update(is_open=False)
-    return 0, failed
+    return Counter(requests_failed=failed)
