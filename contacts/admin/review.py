@@ -159,14 +159,14 @@ class ReviewAnswerAdmin(ModelAdmin):
         except CannotAnswer as refusal:
             self.message_user(request, str(refusal), messages.WARNING)
             return redirect(HOME if request.POST.get("from") == "queue" else ANSWERS)
-        self.message_user(request, f"“{given.get_answer_display()}” is taken back.", messages.SUCCESS)
+        self.message_user(request, f"“{given.get_answer_display()}” is undone.", messages.SUCCESS)
         if request.POST.get("from") != "queue":
             return redirect(ANSWERS)
         numbers = _group_ids(given)
         return redirect(_pair_address(numbers) if len(numbers) == 2 else _queue(request))
 
     def safe_view(self, request: HttpRequest) -> HttpResponse:
-        """Pairs against which nothing speaks; “same” for all that are ticked, each on its own."""
+        """Pairs against which nothing speaks; “same” for all that are chosen, each on its own."""
         self._must_review(request)
         done, refused = 0, []
         if request.method == "POST":

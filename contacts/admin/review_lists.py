@@ -140,7 +140,7 @@ def _answer_line(
 def _standing(answer: ReviewAnswer, decisions: Collection[int]) -> tuple[str, str]:
     """What became of it, in words, and its tone. `decisions`: those that stand."""
     if answer.taken_back_at:
-        return f"taken back, {person(answer.taken_back_by) or 'somebody'}", "off"
+        return f"undone, {person(answer.taken_back_by) or 'somebody'}", "off"
     if answer.request:
         done = answer.request.state == GroupRequest.State.DONE
         waits = answer.request.state in GroupRequest.OPEN

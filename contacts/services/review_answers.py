@@ -95,7 +95,7 @@ def take_back(given: ReviewAnswer, *, by: User, now: datetime) -> ReviewAnswer:
     try:
         require_may_request(set(systems), by=by)
         if kept.taken_back_at is not None:
-            raise CannotAnswer("This answer was taken back already.")
+            raise CannotAnswer("This answer was undone already.")
         if kept.answer == Answer.SAME and kept.request:
             _withdraw(kept.request, by=by, now=now)
     except MayNotRequest as refusal:

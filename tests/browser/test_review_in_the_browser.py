@@ -76,17 +76,17 @@ def test_three_pairs_are_answered_and_one_taken_back_by_keyboard_alone(browser, 
     assert browser.complaints() == []
 
 
-def test_the_safe_ones_are_answered_together_but_for_the_one_that_is_unticked(browser, systems, dee):
+def test_the_safe_ones_are_answered_together_but_for_the_one_that_is_left_out(browser, systems, dee):
     first, second, third = pairs(systems, 5.5, 5.4, 5.3)
     browser.sign_in(dee)
     browser.open(f"{QUEUE}safe/")
     browser.complaints()
     button = browser.waits_for(lambda d: d.find_element(By.CSS_SELECTOR, "[data-count]"))
-    browser.waits_for(lambda _: button.text == "Same for all 3 ticked")
+    browser.waits_for(lambda _: button.text == "Same for all 3 chosen")
 
     box = f"input[aria-label='{second[0]} and {second[1]}']"
     browser.driver.find_element(By.CSS_SELECTOR, box).click()
-    browser.waits_for(lambda _: button.text == "Same for all 2 ticked")
+    browser.waits_for(lambda _: button.text == "Same for all 2 chosen")
     button.click()
 
     browser.waits_for(lambda d: "2 pairs will be grouped tonight" in d.page_source)

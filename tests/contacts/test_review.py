@@ -169,7 +169,7 @@ def test_different_keeps_every_ref_of_one_side_from_every_ref_of_the_other(syste
     take_back(said, by=dee, now=TOMORROW)
     assert GroupDecision.objects.standing().count() == 0
     assert asked(dee) == [(a.pk, b.pk)]
-    with pytest.raises(CannotAnswer, match="taken back already"):
+    with pytest.raises(CannotAnswer, match="undone already"):
         take_back(said, by=dee, now=TOMORROW)
 
 

@@ -3,7 +3,7 @@
 // And names, for those who hear the page, of the libraries' controls that are pictures alone.
 (() => {
   "use strict";
-  const places = { c: ["Contacts", "/admin/contacts/contact/"], t: ["TDM: find a fan", "/tdm/"], o: ["Overview", "/admin/"], n: ["Nights", "/admin/sync/nightrun/"] };
+  const places = { c: ["contacts", "/admin/contacts/contact/"], t: ["TDM: find a fan", "/tdm/"], o: ["overview", "/admin/"], n: ["nights", "/admin/sync/nightrun/"] };
   // A place that the sidebar does not offer would refuse, or could not stand in a CRM's frame.
   const offered = () => Object.fromEntries(Object.entries(places).filter(([, [, address]]) => address === "/tdm/" || document.querySelector(`#nav-sidebar a[href="${address}"]`)));
   const typing = (element) => element.closest("input, textarea, select, [contenteditable]") !== null;
@@ -29,7 +29,10 @@
       dialog.id = "k-help";
       dialog.setAttribute("aria-label", "Keyboard");
       const keys = [["/", "search"], ["↑ ↓", "move in a list"], ["Enter", "open"]];
-      for (const [key, [name]] of Object.entries(offered())) keys.push([`g ${key}`, name.toLowerCase()]);
+      // The keys of this page stand on what they press: data-key, data-key-title; x chooses in a list (grouping.js).
+      for (const one of document.querySelectorAll("[data-key]")) keys.push([one.dataset.key, one.dataset.keyTitle || one.title]);
+      if (document.querySelector("[data-acting] input.k-pick[name=chosen]")) keys.push(["x", "choose the row"]);
+      for (const [key, [name]] of Object.entries(offered())) keys.push([`g ${key}`, name]);
       keys.push(["?", "this help"], ["Esc", "leave the search, close"]);
       const list = document.createElement("dl");
       for (const [key, what] of keys) {
@@ -39,7 +42,11 @@
       }
       const title = document.createElement("h2");
       title.textContent = "Keyboard";
-      dialog.append(title, list);
+      const close = document.createElement("button");
+      close.type = "button";
+      close.className = "k-button";
+      close.textContent = "Close";
+      dialog.append(title, list, close);
       dialog.addEventListener("click", () => dialog.close());
       document.body.append(dialog);
     }

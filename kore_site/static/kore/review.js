@@ -1,5 +1,5 @@
 // The review by keyboard: s same, d different, l later, u undo. Each key presses the button that names it, so that
-// nothing happens that is not on the page. And on the list of safe pairs the button says how many are ticked.
+// nothing happens that is not on the page. And on the list of safe pairs the button says how many are chosen.
 (() => {
   "use strict";
   let isSent = false;
@@ -25,14 +25,14 @@
   const bulk = document.querySelector("[data-bulk]");
   const count = () => {
     const boxes = [...bulk.querySelectorAll("input[name=pair]")];
-    const ticked = boxes.filter((box) => box.checked).length;
+    const chosen = boxes.filter((box) => box.checked).length;
     const button = bulk.querySelector("[data-count]");
     const all = bulk.querySelector("[data-all]");
-    button.textContent = button.dataset.count.replace("{n}", ticked);
-    button.disabled = ticked === 0;
+    button.textContent = (chosen === 1 ? button.dataset.countOne : button.dataset.count).replace("{n}", chosen);
+    button.disabled = chosen === 0;
     all.hidden = false;
-    all.checked = ticked === boxes.length;
-    all.indeterminate = ticked > 0 && ticked < boxes.length;
+    all.checked = chosen === boxes.length;
+    all.indeterminate = chosen > 0 && chosen < boxes.length;
   };
 
   document.addEventListener("keydown", key);
