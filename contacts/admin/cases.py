@@ -3,7 +3,6 @@
 from typing import TYPE_CHECKING, Any, cast
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import Count, Model, Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
@@ -14,6 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from contacts.admin.case_facts_shown import facts_shown
+from contacts.admin.sent_ids import row_at, sent_id
 from contacts.admin_access import PerSystemAdmin, organisation_of
 from contacts.contact_page.groupings import how_it_came_back
 from contacts.models import Case, Contact, GroupRequest
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 CHANGELIST = "admin:contacts_case_changelist"
 TONES = {Case.State.OPEN: "warn", Case.State.IN_HAND: "busy", Case.State.SOLVED: "good"}
 CAME_BACK = "Grouped again after it was parted"
-_LONGEST_NUMBER = 18
 
 
 class StateFilter(admin.SimpleListFilter):
@@ -86,8 +85,8 @@ class CaseAdmin(PerSystemAdmin):
         if not term:
             return queryset, False
         found = Q(title__icontains=term)
-        if term.isdecimal() and len(term) <= _LONGEST_NUMBER:
-            found |= Q(pk=int(term)) | Q(group_id=int(term))
+        if number := sent_id(term):
+            found |= Q(pk=number) | Q(group_id=number)
         return queryset.filter(found), False
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -172,15 +171,7 @@ class CaseAdmin(PerSystemAdmin):
         return TemplateResponse(request, "contacts/cases/case.html", context, status=409 if refusal else 200)
 
     def _case(self, request: HttpRequest, object_id: str) -> Case:
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        number = unquote(object_id)
-        if not number.isdecimal() or len(number) > _LONGEST_NUMBER:
-            raise Http404
-        case = self.get_queryset(request).filter(pk=int(number)).first()
-        if case is None:
-            raise Http404
-        return case
+        return row_at(self, request, object_id)
 
 
 def raise_case_view(model_admin: Any, request: HttpRequest, group_id: int) -> HttpResponse:
@@ -237,7 +228,5 @@ _GOES = "The service desk is told within minutes."
 
 def _request(request: HttpRequest, contact: Contact, user: "User") -> GroupRequest | None:
     """The request that the case is about, if the address or the form names one of this contact."""
-    number = request.POST.get("request", "")
-    if not number.isdecimal() or len(number) > _LONGEST_NUMBER:
-        return None
-    return GroupRequest.objects.visible_to(user).concerning(contact).filter(pk=int(number)).first()
+    number = sent_id(request.POST.get("request", ""))
+    return GroupRequest.objects.visible_to(user).concerning(contact).filter(pk=number).first()

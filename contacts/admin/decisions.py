@@ -13,6 +13,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
+from contacts.admin.sent_ids import sent_id
 from contacts.admin_access import PerSystemAdmin
 from contacts.models import GroupDecision, Mapping, SystemRef
 from contacts.services.decisions import MayNotDecide
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 
 CHANGELIST = "admin:contacts_groupdecision_changelist"
 LAST_LIFTED = "decisions_lifted"  # of this session, so that it can be taken back
-_LONGEST_NUMBER = 18
 _MOST_REFS = 500  # with one number, over all systems
 
 
@@ -134,9 +134,9 @@ class GroupDecisionAdmin(PerSystemAdmin):
         if not term:
             return queryset, False
         refs = {ref.pk for ref in refs_called(term, cast("User", request.user))}
-        if term.isdecimal() and len(term) <= _LONGEST_NUMBER:
+        if number := sent_id(term):
             visible = SystemRef.objects.visible_to(request.user)
-            of_group = Mapping.objects.filter(contact=int(term), system_ref__in=visible)
+            of_group = Mapping.objects.filter(contact=number, system_ref__in=visible)
             refs |= set(of_group.values_list("system_ref_id", flat=True)[:_MOST_REFS])
         return queryset.filter(Q(left__in=refs) | Q(right__in=refs)), False
 
@@ -242,7 +242,7 @@ class GroupDecisionAdmin(PerSystemAdmin):
 
     def _chosen(self, request: HttpRequest, sent: Any) -> list[GroupDecision]:
         """Those of the decisions sent that the user may see."""
-        ids = {int(one) for one in map(str, sent) if one.isdecimal() and len(one) <= _LONGEST_NUMBER}
+        ids = {sent_id(str(one)) for one in sent}
         return list(self.get_queryset(request).filter(pk__in=ids).order_by("pk"))
 
     def _carry_out(self, service: Any, chosen: list[GroupDecision], **asked: Any) -> list[int]:
@@ -259,9 +259,8 @@ def _asked(request: HttpRequest) -> dict[str, str]:
 
 def _back(request: HttpRequest) -> HttpResponse:
     """To the contact from whose page it was done, else to the list as it was filtered."""
-    contact = request.POST.get("contact", "")
-    if contact.isdecimal() and len(contact) <= _LONGEST_NUMBER:
-        page = reverse("admin:contacts_contact_change", args=[int(contact)])
+    if contact := sent_id(request.POST.get("contact", "")):
+        page = reverse("admin:contacts_contact_change", args=[contact])
         return redirect(f"{page}?panel=groupings")
     query = request.POST.get("back", "").partition("?")[2][:500]
     return redirect(reverse(CHANGELIST) + (f"?{query}" if query else ""))

@@ -26,20 +26,6 @@ LIST = "/admin/contacts/case/"
 ANN = {"first_name": "Ann", "last_name": "Marlow", "email": "ann@marlow.example", "phone": "07700900123"}
 
 
-@pytest.fixture
-def manager(mlb, minors):
-    user = UserFactory(username="jdiaz", first_name="Jo", last_name="Diaz", role=CRM_MANAGERS)
-    for system in (mlb, minors):
-        grant(user, SystemRight.VIEW, on=system)
-    return user
-
-
-@pytest.fixture
-def as_manager(manager, client):
-    client.force_login(manager)
-    return client
-
-
 def page(contact_id: int, panel: str = "groupings") -> str:
     return f"{reverse('admin:contacts_contact_change', args=[contact_id])}?panel={panel}"
 

@@ -21,20 +21,6 @@ pytestmark = pytest.mark.django_db
 LIST = "/admin/contacts/groupdecision/"
 
 
-@pytest.fixture
-def manager(mlb, minors):
-    user = UserFactory(username="jdiaz", first_name="Jo", last_name="Diaz", role=CRM_MANAGERS)
-    for system in (mlb, minors):
-        grant(user, SystemRight.VIEW, on=system)
-    return user
-
-
-@pytest.fixture
-def as_manager(manager, client):
-    client.force_login(manager)
-    return client
-
-
 def placed(system, number: str) -> SystemRef:
     return MappingFactory(system_ref=SystemRefFactory(system=system, system_ref=number)).system_ref
 

@@ -5,7 +5,6 @@ import json
 
 import pytest
 from django.db import connection
-from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
@@ -30,21 +29,6 @@ from .conftest import refs_of
 
 CONTACTS = reverse("admin:contacts_contact_changelist")
 REQUESTS = reverse("admin:contacts_grouprequest_changelist")
-
-
-@pytest.fixture
-def manager(mlb, minors):
-    user = UserFactory(username="jdiaz", first_name="J.", last_name="Diaz", role=CRM_MANAGERS)
-    for system in (mlb, minors):
-        grant(user, SystemRight.VIEW, on=system)
-    return user
-
-
-@pytest.fixture
-def as_manager(manager) -> Client:
-    client = Client()
-    client.force_login(manager)
-    return client
 
 
 @pytest.fixture
