@@ -58,6 +58,7 @@ class Ledger:
         self._standing = standing_among(ref_ids)
         self._wanted: list[tuple[int, GroupDecision]] = []
         self._lifted: list[tuple[int, int, User | None]] = []
+        self._standing_again: list[int] = []
 
     def bars(self, pairs: Iterable[Pair], *, for_one_run: bool = False) -> list[GroupDecision]:
         """The do-not-group rules on these pairs: those that last, or those for one run."""
@@ -68,6 +69,23 @@ class Ledger:
         """Have a standing decision end."""
         del self._standing[decision.left_id, decision.right_id]
         self._lifted.append((owner, decision.pk, by))
+
+    def lift_ids(self, decision_ids: Collection[int], *, owner: int, by: User | None) -> None:
+        """Have those of these that stand end."""
+        for decision in [d for d in self._standing.values() if d.pk in decision_ids]:
+            self.lift(decision, owner=owner, by=by)
+
+    def stand_again(self, decision_ids: Collection[int]) -> None:
+        """Take back that these were lifted, where nothing else stands on the pair; one query.
+
+        Those for one run are over.
+        """
+        if not decision_ids:
+            return
+        ended = GroupDecision.objects.filter(pk__in=decision_ids, is_for_one_run=False).exclude(until=None)
+        for decision in ended.order_by("pk"):
+            if self._standing.setdefault((decision.left_id, decision.right_id), decision) is decision:
+                self._standing_again.append(decision.pk)
 
     def want(
         self,
@@ -85,6 +103,8 @@ class Ledger:
             standing = self._standing.get(pair)
             if standing and standing.kind == kind and (is_for_one_run or not standing.is_for_one_run):
                 continue
+            if standing and standing.kind == Kind.NEVER and not standing.is_for_one_run:
+                continue  # a do-not-group rule is lifted by a person alone
             if standing:
                 self.lift(standing, owner=owner, by=by)
             decision = GroupDecision(
@@ -107,6 +127,9 @@ class Ledger:
         for owner, decision_id, by in self._lifted:
             lifted.setdefault(owner, []).append(decision_id)
             by_whom.setdefault(by, []).append(decision_id)
+        if self._standing_again:
+            again = GroupDecision.objects.filter(AnyOf("id", self._standing_again))
+            again.update(until=None, lifted_by=None)
         for by, ids in by_whom.items():
             lift(ids, by=by, now=now)
         rows = [decision for _owner, decision in self._wanted]

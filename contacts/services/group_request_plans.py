@@ -1,9 +1,9 @@
 """Turns requests into what has to be written, from the mapping as it stands under lock."""
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
+from functools import cache
 from itertools import groupby
 
 from django.contrib.auth.models import User
@@ -24,10 +24,11 @@ from contacts.models import Mapping as Placed
 from contacts.models.any_of import AnyOf
 from contacts.models.mapping import PrimaryBy
 from contacts.permissions import SystemRight, systems_with
-from contacts.services.decisions import Ledger, Pair, lift, pair_of, pairs_between, stand_again
+from contacts.services.decisions import Ledger
 from contacts.services.golden import origins
 from contacts.services.group_changes import Order
-from contacts.services.group_undo import blocked_by, refs_before, undo_parts
+from contacts.services.group_request_decisions import bars_in_the_way, decide_for
+from contacts.services.group_undo import blocked_by, undo_parts
 from contacts.services.grouping_input import excluded_systems
 
 Kind = GroupRequest.Kind
@@ -40,8 +41,20 @@ CAUSES = {
 }
 CHANGED = "The records changed since it was filed, so that it fits them no more."
 NOT_SEEN = "Whoever asked for it may not see all of these records any more."
+LATER = "A change that came later on the same records has to be taken back first."
 NOT_ACROSS = "One of the systems is kept out of matching across systems since."
-BARRED = "A do-not-group rule that stands between the records was made since."
+BARRED = "A do-not-group rule that stands between the records has to be lifted first."
+
+
+class MayNotCarryOut(Exception):
+    """Whoever has a request done at once may not group, or see every ref concerned."""
+
+
+def systems_of_grouper(user: User) -> frozenset[int]:
+    """The systems whose records the user may group: none without the right to (R-CM-27)."""
+    if not (user.is_active and user.has_perm("contacts.group_contacts")):
+        return frozenset()
+    return systems_with(user, SystemRight.VIEW)
 
 
 @dataclass
@@ -66,31 +79,35 @@ class _Stands:
         return [member for group_id in group_ids for member in self.members[group_id]]
 
 
-def plan_requests(requests: Sequence[GroupRequest], *, now: datetime) -> list[Planned]:
+def plan_requests(
+    requests: Sequence[GroupRequest], *, now: datetime, presser: User | None = None
+) -> list[Planned]:
     """What these requests come to, with the group decisions that go with them written.
 
     Call it in the transaction that carries them out: it locks the refs and then the Contacts concerned. They
-    have no ref in common, by constraint; where records met since, the later request is refused.
+    have no ref in common, by constraint; where records met since, the later request is refused. Who asked,
+    and `presser`, who has them done at once, have to hold the rights at this moment, over all refs that
+    stand in the Contacts now. Raises MayNotCarryOut.
     """
     named = _named(requests)
     stands = _lock_and_read([ref_id for refs in named.values() for ref_id, _part in refs])
     ledger, apart = Ledger(stands.home), excluded_systems()
+    seen = cache(systems_of_grouper)
     taken: set[int] = set()
-    systems: dict[User, frozenset[int]] = {}
     planned = []
     for request in requests:
         plan = Planned(request)
         refs = [(ref_id, part) for ref_id, part in named.get(request.pk, ()) if ref_id in stands.home]
         groups = list(dict.fromkeys(stands.home[ref_id] for ref_id, _part in refs))
-        plan.refusal = _refusal(request, refs, groups, stands, systems, ledger)
+        plan.refusal = _refusal(request, refs, groups, stands, seen, presser)
         if not plan.refusal and taken.intersection(groups):
             plan.refusal = CHANGED
         if not plan.refusal:
             plan.change_set = _change_set(request, refs, stands)
-            plan.refusal = _refusal_of(plan.change_set, stands, apart)
+            plan.refusal = _refusal_of(plan, stands, ledger, apart)
         if not plan.refusal:
             taken.update(groups)
-            _decide(request, plan.change_set, ledger, now=now)
+            decide_for(request, plan.change_set, ledger, now=now)
         planned.append(plan)
     made, lifted = ledger.write(now=now)
     for plan in planned:
@@ -149,18 +166,22 @@ def _refusal(
     refs: Sequence[tuple[int, int]],
     groups: Sequence[int],
     stands: _Stands,
-    systems: dict[User, frozenset[int]],
-    ledger: Ledger,
+    seen: Callable[[User], frozenset[int]],
+    presser: User | None,
 ) -> str:
-    """Why the request cannot be carried out as things stand; blank where it can."""
+    """Why the request cannot be carried out as things stand; blank where it can.
+
+    Raises MayNotCarryOut where whoever has it done at once may not; then it goes on waiting.
+    """
     if not refs:
         return CHANGED
-    if request.by is not None:
-        seen = systems.setdefault(request.by, systems_with(request.by, SystemRight.VIEW))
-        if not {stands.system_of[member.ref_id] for member in stands.of(groups)} <= seen:
-            return NOT_SEEN
+    concerned = {stands.system_of[member.ref_id] for member in stands.of(groups)}
+    if presser is not None and not concerned <= seen(presser):
+        raise MayNotCarryOut
+    if not request.is_by_system and (request.by is None or not concerned <= seen(request.by)):
+        return NOT_SEEN
     if request.kind == Kind.GROUP:
-        return _refusal_of_grouping(refs, groups, stands, ledger)
+        return _refusal_of_grouping(refs, groups, stands)
     if request.kind == Kind.UNDO:
         change = request.undoes
         if change is None or change.undone_by_id is not None:
@@ -175,21 +196,17 @@ def _refusal_of_undo(change: GroupChange, *, by: User | None) -> str:
         return ""
     if by is not None and not newer.is_visible_to(by):
         return NOT_SEEN
-    return f"Change {newer.pk} came later on the same records: take that back first."
+    return LATER
 
 
-def _refusal_of_grouping(
-    refs: Sequence[tuple[int, int]], groups: Sequence[int], stands: _Stands, ledger: Ledger
-) -> str:
-    """Each side has to be of one Contact still, there have to be two at least, and nothing between them."""
+def _refusal_of_grouping(refs: Sequence[tuple[int, int]], groups: Sequence[int], stands: _Stands) -> str:
+    """Each side has to be of one Contact still, and there have to be two at least."""
     sides: dict[int, set[int]] = {}
     for ref_id, part in refs:
         sides.setdefault(part, set()).add(stands.home[ref_id])
     if 0 not in sides or len(groups) < 2 or any(len(homes) > 1 for homes in sides.values()):
         return CHANGED
-    everyone = [member.ref_id for member in stands.of(groups)]
-    between = [p for p in pairs_between(everyone, everyone) if stands.home[p[0]] != stands.home[p[1]]]
-    return BARRED if ledger.bars(between) else ""
+    return ""
 
 
 def _change_set(request: GroupRequest, refs: Sequence[tuple[int, int]], stands: _Stands) -> ChangeSet:
@@ -233,72 +250,19 @@ def _leader(members: Sequence[Member]) -> int:
     return next((member for member in members if member.is_primary), members[0]).ref_id
 
 
-def _refusal_of(change_set: ChangeSet, stands: _Stands, apart: Collection[int]) -> str:
-    """Nothing may be left to do, or the next run would part what came together across systems."""
+def _refusal_of(plan: Planned, stands: _Stands, ledger: Ledger, apart: Collection[int]) -> str:
+    """Something has to be left to do, and nothing in the way that would make the next run part it again."""
+    change_set = plan.change_set
     if not any(member.contact_id != part.contact_id for part in change_set for member in part.members):
         return CHANGED
+    parts = [[member.ref_id for member in part.members] for part in change_set]
+    if bars_in_the_way(parts, ledger, undoing=plan.request.undoes, home=stands.home):
+        return BARRED
     for part in change_set:
         systems = {stands.system_of[member.ref_id] for member in part.members}
         if len(systems) > 1 and not systems.isdisjoint(apart):
             return NOT_ACROSS
     return ""
-
-
-def _decide(request: GroupRequest, change_set: ChangeSet, ledger: Ledger, *, now: datetime) -> None:
-    """What keeps the night from doing otherwise."""
-    wants = partial(ledger.want, owner=request.pk, by=request.by, now=now)
-    reason = request.reason or f"{request.get_kind_display()}, request {request.pk}"
-    if request.kind == Kind.GROUP:
-        _bind(request, change_set[0], ledger, partial(wants, reason=reason))
-        return
-    change = request.undoes
-    if change is not None:
-        lift(change.made, by=request.by, now=now)
-        stand_again(change.lifted)
-        if not change.is_join:
-            wants(_parted_by_rule(change), Decision.MUST, reason=reason)
-            return
-    parts = [[member.ref_id for member in part.members] for part in change_set]
-    apart = [pair for number, part in enumerate(parts) for pair in _across(part, parts[number + 1 :])]
-    wants(apart, Decision.NEVER, reason=reason, is_for_one_run=request.may_regroup)
-    if request.kind == Kind.SPLIT:  # those of one part may have hung together by others alone
-        wants([pair_of(part[0], other) for part in parts for other in part[1:]], Decision.MUST, reason=reason)
-
-
-def _across(part: Sequence[int], others: Sequence[Sequence[int]]) -> Iterator[Pair]:
-    for other in others:
-        yield from pairs_between(part, other)
-
-
-def _bind(request: GroupRequest, whole: Part, ledger: Ledger, wants: Callable[..., None]) -> None:
-    """Every ref belongs to the master's primary. Bars for one run give way.
-
-    Not the primaries alone: where two people's dates of birth meet in one Contact, the guards of the engine
-    would let go what hangs on by links.
-    """
-    everyone = [member.ref_id for member in whole.members]
-    for bar in ledger.bars(pairs_between(everyone, everyone), for_one_run=True):
-        ledger.lift(bar, owner=request.pk, by=request.by)
-    leader = whole.primary_ref_id
-    wants([pair_of(leader, ref_id) for ref_id in everyone if ref_id != leader], Decision.MUST)
-
-
-def _parted_by_rule(change: GroupChange) -> list[Pair]:
-    """What a rule has parted would be parted again: every ref belongs to the one that led.
-
-    What a person parted hangs together as it did, once their decisions are taken back.
-    """
-    if change.run_id is None:
-        return []
-    before = refs_before(change)
-    known = set(SystemRef.objects.filter(AnyOf("id", list(before))).values_list("pk", flat=True))
-    led = {row[0] for held in change.before.values() for row in held["refs"] if row[1]}
-    pairs: list[Pair] = []
-    for group_id in sorted(set(before.values())):
-        refs = sorted(ref_id for ref_id in known if before[ref_id] == group_id)
-        leader = next((ref_id for ref_id in refs if ref_id in led), refs[0] if refs else 0)
-        pairs += [pair_of(leader, ref_id) for ref_id in refs if ref_id != leader]
-    return pairs
 
 
 def _pin_masters(planned: Sequence[Planned]) -> None:

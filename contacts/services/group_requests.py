@@ -6,13 +6,14 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
-from django.utils.timezone import localtime
 
 from contacts.models import Contact, GroupChange, GroupRequest, Mapping, RequestRef, TicketSystem
 from contacts.models.any_of import AnyOf
 from contacts.permissions import SystemRight, systems_with
-from contacts.services.decisions import Ledger, pairs_between
-from contacts.services.group_undo import blocked_by, concerned
+from contacts.services.decisions import Ledger
+from contacts.services.group_request_decisions import bars_in_the_way
+from contacts.services.group_undo import blocked_by, concerned, outlook
+from contacts.services.grouping_bars import bar_in_words, closed_in_words
 
 Kind, State = GroupRequest.Kind, GroupRequest.State
 
@@ -72,7 +73,7 @@ def file_grouping(
         if not any(place.group_id == group_id for place in places):
             raise CannotRequest(f"There is no GroupID {group_id} any more.")
     _require_matched({place.system_id for place in places})
-    _require_no_bar(places)
+    _require_no_bar([[place.ref_id for place in places]], places)
     parts = [_Place(p.ref_id, p.group_id, p.system_id, order[p.group_id]) for p in places]
     return _file(Kind.GROUP, master.pk, parts, by=by, now=now, reason=reason)
 
@@ -119,6 +120,7 @@ def file_split(
         raise CannotRequest("At least one System Ref has to stay.")
     part_of = {ref_id: number for number, part in enumerate(parts, start=1) for ref_id in part}
     found = [_Place(p.ref_id, p.group_id, p.system_id, part_of.get(p.ref_id, 0)) for p in places]
+    _require_no_bar([*parts, here - set(leaving)], places)
     return _file(Kind.SPLIT, contact.pk, found, by=by, now=now, may_regroup=may_regroup, reason=reason)
 
 
@@ -143,6 +145,12 @@ def file_undo(
         raise CannotRequest(f"Change {newer.pk} came later on the same records: take that back first.")
     if not places:
         raise CannotRequest("None of its System Refs is here any more.")
+    foretold = outlook(change)
+    parts = [
+        [*foretold.back.get(group_id, ()), *foretold.added.get(group_id, ())]
+        for group_id in {*foretold.back, *foretold.added}
+    ]
+    _require_no_bar(parts, places, undoing=change)
     return _file(
         Kind.UNDO,
         places[0].group_id,
@@ -245,25 +253,17 @@ def _require_matched(system_ids: Collection[int]) -> None:
         return
     alone = TicketSystem.objects.filter(pk__in=system_ids, is_matched_across=False).order_by("rank").first()
     if alone is not None:
-        raise CannotRequest(
-            f"{alone.code} is kept out of matching across systems: its records are grouped with each other "
-            "only. Its setting “matched across systems” says so."
-        )
+        raise CannotRequest(closed_in_words(alone.code))
 
 
-def _require_no_bar(places: Sequence[_Place]) -> None:
+def _require_no_bar(
+    parts: Sequence[Collection[int]], places: Sequence[_Place], *, undoing: GroupChange | None = None
+) -> None:
     """A person said that two of these never belong together: that has to be lifted first."""
-    group_of = {place.ref_id: place.group_id for place in places}
-    refs = list(group_of)
-    between = [pair for pair in pairs_between(refs, refs) if group_of[pair[0]] != group_of[pair[1]]]
-    for decision in Ledger(refs).bars(between):
-        author = decision.author
-        who = (author.get_full_name() or author.get_username()) if author else "Somebody"
-        when = f"{localtime(decision.since):%-d %b %Y}"
-        raise CannotRequest(
-            f"{who} said on {when} that {decision.left} and {decision.right} never belong together. "
-            "Lift that do-not-group rule first."
-        )
+    home = {place.ref_id: place.group_id for place in places}
+    ledger = Ledger(home)
+    for decision in bars_in_the_way([list(part) for part in parts], ledger, undoing=undoing, home=home):
+        raise CannotRequest(bar_in_words(decision))
 
 
 def _file(

@@ -11,7 +11,7 @@ from django.db import OperationalError, transaction
 from contacts.group_plan import count_changes
 from contacts.models import GroupChange, GroupRequest, RequestRef
 from contacts.models.any_of import AnyOf
-from contacts.services.group_request_plans import Planned, plan_requests
+from contacts.services.group_request_plans import MayNotCarryOut, Planned, plan_requests
 from contacts.services.group_requests import CannotRequest, MayNotRequest, may_process, require_may_request
 from contacts.services.group_restore import restore_details
 from contacts.services.regroup_writes import write_changes
@@ -56,7 +56,10 @@ def process_now(request: GroupRequest, *, by: User | None, now: datetime) -> Gro
     state = GroupRequest.objects.get(pk=request.pk).state
     if state != State.WAITING:
         raise CannotRequest(f"Request {request.pk} is {State(state).label}.")
-    _apply_patiently([request.pk], now=now, by=by)
+    try:
+        _apply_patiently([request.pk], now=now, by=by)
+    except MayNotCarryOut as refusal:  # refs of another system came in since it was filed
+        raise MayNotRequest from refusal
     return GroupRequest.objects.get(pk=request.pk)
 
 
@@ -64,8 +67,8 @@ def _apply_patiently(ids: Sequence[int], *, now: datetime, by: User | None = Non
     """All at once; where that fails, one by one, so that one that cannot be done keeps no other back."""
     try:
         return _apply(ids, now=now, by=by)
-    except OperationalError:
-        raise  # of the database, not of a request: the step is run again
+    except (OperationalError, MayNotCarryOut):
+        raise  # of the database, then the step is run again; or of who has it done at once
     except Exception as error:
         if len(ids) == 1:
             logger.exception("Request %s could not be carried out.", ids[0])
@@ -81,7 +84,7 @@ def _apply(ids: Sequence[int], *, now: datetime, by: User | None) -> Counter[str
     """What came of it, in numbers. Locks the requests, then, as everybody does, refs and Contacts."""
     rows = GroupRequest.objects.filter(pk__in=ids, state=State.WAITING).select_related("by", "undoes")
     requests = list(rows.order_by("pk").select_for_update(of=("self",)))
-    planned = plan_requests(requests, now=now)
+    planned = plan_requests(requests, now=now, presser=by)
     going = [plan for plan in planned if not plan.refusal]
     left = write_changes(
         [plan.change_set for plan in going],

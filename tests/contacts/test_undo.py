@@ -14,8 +14,15 @@ from contacts.models import (
     Mapping,
     SystemRef,
 )
+from contacts.services.decisions import decide, pairs_between
 from contacts.services.golden import refresh_golden
-from contacts.services.group_requests import CannotRequest, file_grouping, file_undo, file_ungrouping
+from contacts.services.group_requests import (
+    CannotRequest,
+    file_grouping,
+    file_split,
+    file_undo,
+    file_ungrouping,
+)
 from contacts.services.group_requests_applied import apply_requests
 from contacts.services.group_undo import outlook
 from contacts.services.placement import place_new_refs
@@ -145,7 +152,7 @@ def test_an_ungrouping_is_undone_with_its_rules(box, boss):
         before[name] for name in ("Contact", "Mapping")
     ]
     assert set(GroupAlias.objects.values_list("group_id", "contact")) == {(old, whole.pk) for old in new}
-    assert GroupDecision.objects.standing().count() == 0
+    assert GroupDecision.objects.standing().filter(kind="never").count() == 0
     night(3)
     assert {group_of(number) for number in "abc"} == {whole.pk}
 
@@ -190,3 +197,109 @@ def test_a_pin_set_since_stays_with_its_ref(box, boss):
     apply_requests(NOW + 2 * NIGHT)
     refresh_golden([one.pk, two.pk], now=NOW)
     assert list(GoldenPin.objects.values_list("contact", "field")) == [(one.pk, "phone")]
+
+
+def never(*numbers: str, by) -> None:
+    decide(
+        pairs_between([ref(n).pk for n in numbers], [ref(n).pk for n in numbers]),
+        GroupDecision.Kind.NEVER,
+        by=by,
+        now=NOW,
+    )
+
+
+def last_change() -> GroupChange:
+    return GroupChange.objects.latest("pk")
+
+
+@pytest.mark.req("R-CM-17")
+def test_no_request_goes_over_a_rule_that_a_person_made(box, boss):
+    whole = person(box, "a", "b", "c", **ANN)
+    other = person(box, "x")
+    regroup(now=NOW)
+    file_ungrouping(whole, by=boss, now=NOW, may_regroup=True)
+    night(1)
+    never("a", "b", by=boss)
+    with pytest.raises(CannotRequest, match="BOX a and BOX b never belong together"):
+        file_undo(last_change(), by=boss, now=NOW)
+    night(2)  # a and c, or b and c, come together again
+    pair = Contact.objects.get(pk=group_of("c"))
+    assert pair.mappings.count() == 2
+    here = sorted(pair.mappings.values_list("system_ref__system_ref", flat=True))
+    never(*here, by=boss)
+    with pytest.raises(CannotRequest, match="never belong together"):
+        file_grouping(other, [pair], by=boss, now=NOW)
+    assert GroupDecision.objects.standing().filter(kind="never").count() == 2
+    assert night(3) is None
+    assert is_whole()
+
+
+def test_what_was_ungrouped_for_a_night_and_grouped_by_hand_is_undone(box, boss):
+    whole = person(box, "a", "b", **ANN)
+    regroup(now=NOW)
+    file_ungrouping(whole, by=boss, now=NOW, may_regroup=True)
+    night(1)
+    one, other = Contact.objects.order_by("pk")
+    file_grouping(one, [other], by=boss, now=NOW)
+    night(2)
+    assert group_of("a") == group_of("b")
+    file_undo(last_change(), by=boss, now=NOW)
+    for nights in (3, 4):
+        night(nights)
+        assert group_of("a") != group_of("b")
+    assert is_whole()
+
+
+def test_a_change_that_joined_and_parted_is_undone_to_the_groups_before(box, boss):
+    bo = {"first_name": "Bo", "last_name": "Reyes", "email": "bo@example.org"}
+    one, two = person(box, "a", "b", **ANN), person(box, "c", "d", **bo)
+    regroup(now=NOW)
+    SystemRef.objects.filter(pk=ref("b").pk).update(**bo)
+    regroup(now=NOW + NIGHT)
+    assert group_of("b") == two.pk
+    assert (last_change().is_join, last_change().is_split) == (True, True)
+    file_undo(last_change(), by=boss, now=NOW)
+    for nights in (2, 3):
+        night(nights)
+        assert [group_of(number) for number in "abcd"] == [one.pk, one.pk, two.pk, two.pk]
+    assert is_whole()
+
+
+def test_an_undone_ungrouping_holds_although_the_records_changed_since(box, boss):
+    whole = person(box, "a", "b", **ANN)
+    regroup(now=NOW)
+    file_ungrouping(whole, by=boss, now=NOW, may_regroup=True)
+    night(1)
+    SystemRef.objects.filter(pk=ref("b").pk).update(
+        first_name="Zoe", last_name="Okafor", email="z@example.org"
+    )
+    file_undo(last_change(), by=boss, now=NOW)
+    for nights in (2, 3):
+        night(nights)
+        assert group_of("a") == group_of("b") == whole.pk
+
+
+def test_undoing_in_reverse_lifts_what_the_first_undo_kept_apart(box, boss):
+    whole = person(box, "a", "b", **ANN)
+    regroup(now=NOW)
+    file_ungrouping(whole, by=boss, now=NOW, may_regroup=True)
+    night(1)
+    ungrouped = last_change()
+    night(2)
+    regrouped = last_change()
+    assert regrouped != ungrouped
+    file_undo(regrouped, by=boss, now=NOW)
+    night(3)
+    file_undo(ungrouped, by=boss, now=NOW)
+    for nights in (4, 5):
+        night(nights)
+        assert group_of("a") == group_of("b") == whole.pk
+    assert is_whole()
+
+
+def test_a_split_that_would_keep_together_what_a_rule_parts_is_refused(box, boss):
+    whole = person(box, "a", "b", "c", **ANN)
+    regroup(now=NOW)
+    never("b", "c", by=boss)
+    with pytest.raises(CannotRequest, match="BOX b and BOX c"):
+        file_split(whole, [[ref("b").pk, ref("c").pk]], by=boss, now=NOW)
