@@ -7,8 +7,10 @@ from typing import Any
 
 from django.contrib.auth.models import User
 
+from contacts.admin.review_shown import rule_title
 from contacts.change_words import name_of_user
 from contacts.models import Case, GroupDecision, GroupRequest, Move, SystemRef
+from contacts.services.matching_rules import RulesInForce, rules_of_links
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,7 @@ class ShownFacts:
 
 
 def facts_shown(case: Case) -> ShownFacts:
-    """Of a case that may be read: all its refs are visible then. Two queries."""
+    """Of a case that may be read: all its refs are visible then. A few queries; rules stand by title."""
     facts = case.facts
     refs = {
         one.system_ref_id: one.system_ref
@@ -43,12 +45,13 @@ def facts_shown(case: Case) -> ShownFacts:
     }
     named = [*facts.get("changes", ()), *facts.get("requests", ()), *facts.get("decisions", ())]
     people = _people(one[key] for one in named for key in ("by", "lifted_by") if one.get(key))
+    rules = rules_of_links()
     return ShownFacts(
         refs=[
             ShownRef(refs.get(one["ref"]), _moment(one["since"]), _group_of(refs.get(one["ref"])))
             for one in facts.get("refs", ())
         ],
-        came_back=_came_back(facts.get("came_back"), refs),
+        came_back=_came_back(facts.get("came_back"), refs, rules),
         changes=[
             one
             | _moments(one, "at", "undone_at")
@@ -70,7 +73,7 @@ def facts_shown(case: Case) -> ShownFacts:
             | {"kind": GroupDecision.Kind(one["kind"]).label}
             for one in facts.get("decisions", ())
         ],
-        links=[one | _ends(one, refs) for one in facts.get("links", ())],
+        links=[one | _ends(one, refs) | _rule(one, rules) for one in facts.get("links", ())],
         moves=[
             one | _moments(one, "at") | {"ref": refs.get(one["ref"]), "cause": Move.Cause(one["cause"]).label}
             for one in facts.get("moves", ())
@@ -79,11 +82,16 @@ def facts_shown(case: Case) -> ShownFacts:
     )
 
 
-def _came_back(told: Any, refs: Mapping[int, SystemRef]) -> Mapping[str, Any] | None:
+def _came_back(told: Any, refs: Mapping[int, SystemRef], rules: RulesInForce) -> Mapping[str, Any] | None:
     if not told:
         return None
     shown = [refs[ref] for ref in told["refs"] if ref in refs]
-    return told | _moments(told, "parted_at", "joined_at") | {"refs": shown}
+    return told | _moments(told, "parted_at", "joined_at") | _rule(told, rules) | {"refs": shown}
+
+
+def _rule(one: Mapping[str, Any], rules: RulesInForce) -> dict[str, str]:
+    """The rule by its title; blank where none is named."""
+    return {"rule": rule_title(one["rule"], rules) if one.get("rule") else ""}
 
 
 def _groups(

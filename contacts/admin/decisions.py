@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from django.contrib.auth.models import User
 
 CHANGELIST = "admin:contacts_groupdecision_changelist"
-LAST_LIFTED = "decisions_lifted"  # of this session, so that it can be taken back
+LAST_LIFTED = "decisions_lifted"  # of this session, so that it can be undone
 _MOST_REFS = 500  # with one number, over all systems
 
 
@@ -119,6 +119,7 @@ class GroupDecisionAdmin(PerSystemAdmin):
     list_select_related = ("left__system", "left__mapping", "right__system", "right__mapping")
     search_fields = ("pk",)  # what the box finds is get_search_results' business
     search_help_text = "System Ref or GroupID"
+    row_called, rows_called = "rule", "rules"
     sortable_by = ()
     ordering = ("-pk",)
     change_list_template = "admin/contacts/groupdecision/change_list.html"
@@ -233,7 +234,7 @@ class GroupDecisionAdmin(PerSystemAdmin):
             said = "1 rule stands" if len(stood) == 1 else f"{len(stood)} rules stand"
             self.message_user(request, f"{said} again.", messages.SUCCESS)
         else:
-            self.message_user(request, "There was nothing to take back.", messages.WARNING)
+            self.message_user(request, "There was nothing to undo.", messages.WARNING)
         return _back(request)
 
     def _must_group(self, request: HttpRequest) -> None:

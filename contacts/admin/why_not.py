@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
+from contacts.admin.sent_ids import sent_id
 from contacts.admin_access import organisation_of
 from contacts.contact_page.page import what_is_shown
 from contacts.contact_page.parts import Shown
@@ -67,12 +68,13 @@ class WhyNotScreen:
         return [path("why-not/", view, name="contacts_contact_why_not"), *super().get_urls()]  # type: ignore[misc]
 
     def why_not_view(self, request: HttpRequest) -> HttpResponse:
-        """Only shows. 404 where one of the two may not be seen, as for a number that nobody has."""
+        """Only shows. 404, with the pickers, where one may not be seen, as for a number that nobody has."""
         admin: Any = self
         if not admin.has_view_permission(request) or request.method not in ("GET", "HEAD"):
             raise PermissionDenied
         chosen = {side: _chosen(request, side) for side in SIDES}
         pickers = [_picker(request, side, chosen) for side in SIDES]
+        is_missing = any(request.GET.get(side) and chosen[side] is None for side in SIDES)
         context = {
             **admin.admin_site.each_context(request),
             "opts": admin.opts,
@@ -82,19 +84,16 @@ class WhyNotScreen:
             "pickers": pickers,
             **_answer(request, pickers),
         }
-        return TemplateResponse(request, "contacts/why_not/page.html", context)
+        if is_missing:
+            context["refusal"] = "There is no such contact among those you may see."
+        status = 404 if is_missing else 200
+        return TemplateResponse(request, "contacts/why_not/page.html", context, status=status)
 
 
 def _chosen(request: HttpRequest, side: str) -> Contact | None:
-    asked = request.GET.get(side, "")
-    if not asked:
-        return None
-    if not asked.isdecimal() or len(asked) > 18:
-        raise Http404
-    contact = Contact.objects.visible_to(request.user).filter(pk=int(asked)).first()
-    if contact is None:
-        raise Http404
-    return contact
+    """Whom the address names; None for nobody, and for whom the user may not see."""
+    asked = sent_id(request.GET.get(side, ""))
+    return Contact.objects.visible_to(request.user).filter(pk=asked).first() if asked else None
 
 
 def _picker(request: HttpRequest, side: str, chosen: dict[str, Contact | None]) -> Picker:

@@ -32,7 +32,7 @@ _GUARDS = {
     "birth_date": "The dates of birth speak against it.",
     "size": "The group would have become too large to be one person.",
     "excluded": "One of the systems is kept out of matching across systems.",
-    "names": "A rule holds, but the names clearly differ.",
+    "names": "The names clearly differ.",
 }
 _KEPT_APART = "A guard kept them apart."
 _BY_A_PERSON = "A person said that they belong together."
