@@ -60,9 +60,9 @@ def is_undo(change: GroupChange) -> bool:
     return change.request is not None and change.request.kind == GroupRequest.Kind.UNDO
 
 
-def lines_of(changes: Any) -> list[ChangeLine]:
-    """The lines of changes; three queries whatever their number."""
-    waiting = GroupRequest.objects.open()
+def lines_of(changes: Any, *, user: Any) -> list[ChangeLine]:
+    """The lines of changes, with an open undo of them that the user may see; three queries for any number."""
+    waiting = GroupRequest.objects.open().visible_to(user)
     loaded = changes.select_related("by", "request", "undone_by").prefetch_related(
         Prefetch("systems", TicketSystem.objects.order_by("rank", "code")),
         Prefetch("undo_requests", waiting, to_attr="open_undos"),

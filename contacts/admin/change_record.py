@@ -109,16 +109,16 @@ class ChangeRecord:
 def change_record(change: GroupChange, *, user: User, country: str) -> ChangeRecord:
     """What there is to tell of a change that this user may see; a constant number of queries."""
     refs = _refs(change, user=user)
-    undid = GroupChange.objects.filter(undone_by=change).first()
-    is_settled = change.undone_by_id is not None or undid is not None
+    undoes = GroupChange.objects.filter(undone_by=change)
+    is_settled = change.undone_by_id is not None or undoes.exists()
     return ChangeRecord(
         change=change,
-        sides=_sides(change, refs),
+        sides=_sides(change, refs, user=user),
         after=[(int(group), [refs[r] for r in held if r in refs]) for group, held in change.after.items()],
         because=_because(change, refs, user=user),
         not_taken=[] if change.undone_by_id else _not_taken(change, refs, user=user, country=country),
         undoing=None if is_settled else undoing(change, user=user),
-        undid=undid,
+        undid=undoes.visible_to(user).first(),
     )
 
 
@@ -161,13 +161,12 @@ def _loaded(ids: set[int], *, user: User) -> dict[int, SystemRef]:
     return refs
 
 
-def _sides(change: GroupChange, refs: Mapping[int, SystemRef]) -> list[Side]:
+def _sides(change: GroupChange, refs: Mapping[int, SystemRef], *, user: User) -> list[Side]:
     numbers = [int(group) for group in change.before]
     living = set(Contact.objects.filter(pk__in=numbers).values_list("pk", flat=True))
     leads: dict[int, list[int]] = {}
-    for number, contact_id in (
-        GroupAlias.objects.filter(group_id__in=numbers).order_by("contact").values_list("group_id", "contact")
-    ):
+    aliases = GroupAlias.objects.visible_to(user).filter(group_id__in=numbers).order_by("contact")
+    for number, contact_id in aliases.values_list("group_id", "contact"):
         leads.setdefault(number, []).append(contact_id)
     authors = {pin[4] for held in change.before.values() for pin in held["pins"]} - {None}
     names = {user.pk: name_of_user(user) for user in User.objects.filter(pk__in=authors)} if authors else {}

@@ -78,7 +78,8 @@ class ChangeList(PerSystemChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        found = {line.change.pk: line for line in lines_of(GroupChange.objects.filter(pk__in=self.page.ids))}
+        lines = lines_of(GroupChange.objects.filter(pk__in=self.page.ids), user=request.user)
+        found = {line.change.pk: line for line in lines}
         self.lines = named([found[pk] for pk in self.page.ids if pk in found], user_of(request))
 
 
@@ -145,7 +146,9 @@ class GroupChangeAdmin(PerSystemAdmin):
         change = self._change(request, object_id)
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
-        [line] = named(lines_of(GroupChange.objects.filter(pk=change.pk)), user_of(request))
+        [line] = named(
+            lines_of(GroupChange.objects.filter(pk=change.pk), user=request.user), user_of(request)
+        )
         country = organisation_of(request).default_country
         context = {
             **self._context(request, change),
@@ -169,7 +172,7 @@ class GroupChangeAdmin(PerSystemAdmin):
                 return self._file(request, change)
             except CannotRequest as why:
                 refusal, status = str(why), 403 if isinstance(why, MayNotRequest) else 409
-        [line] = lines_of(GroupChange.objects.filter(pk=change.pk))
+        [line] = lines_of(GroupChange.objects.filter(pk=change.pk), user=request.user)
         context = {
             **self._context(request, change),
             "crumbs": [

@@ -19,7 +19,7 @@ from contacts.admin.request_orders import ORDERS, carry_out_all, offered_orders,
 from contacts.admin.sent_ids import sent_id
 from contacts.admin.signed_in import user_of
 from contacts.admin_access import PerSystemAdmin, PerSystemChangeList, organisation_of
-from contacts.models import Contact, GroupRequest, RequestRef
+from contacts.models import Contact, GroupChange, GroupRequest, RequestRef
 from contacts.next_night import next_night_in_words
 from contacts.request_words import RequestInWords, request_in_words
 from contacts.services.group_requests import WHY_NOT, CannotRequest, MayNotRequest, may_group
@@ -162,7 +162,7 @@ class GroupRequestAdmin(ActsOnRows, PerSystemAdmin):
         """403 without the role's permission, 404 where the request is not seen."""
         if not (self.has_view_permission(request) or may_group(user_of(request))):
             raise PermissionDenied
-        rows = self.get_queryset(request).select_related("by", "held_by", "settled_by", "change", "undoes")
+        rows = self.get_queryset(request).select_related("by", "held_by", "settled_by")
         rows = rows.prefetch_related("refs__system_ref__system", "refs__system_ref__mapping")
         found = rows.filter(pk=sent_id(object_id)).first()
         if found is None:
@@ -170,6 +170,8 @@ class GroupRequestAdmin(ActsOnRows, PerSystemAdmin):
         return found
 
     def _page(self, request: HttpRequest, asked: GroupRequest) -> HttpResponse:
+        # More refs may have taken part in a change than the request was filed about.
+        seen = GroupChange.objects.visible_to(request.user)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -181,7 +183,8 @@ class GroupRequestAdmin(ActsOnRows, PerSystemAdmin):
             "words": request_in_words(asked),
             "refs": sorted(asked.refs.all(), key=lambda one: (one.part, one.group_id, one.pk)),
             "orders": offered_orders(asked, request.user),
-            "change": getattr(asked, "change", None),
+            "change": seen.filter(request=asked).first(),
+            "undoes": seen.filter(pk=asked.undoes_id).first(),
             "may_undo": may_group(user_of(request)),
             "again": _again(asked),
             "night": next_night_in_words(organisation_of(request), now=timezone.now()),

@@ -42,7 +42,7 @@ def groupings(shown: Shown) -> Mapping[str, Any]:
     decisions = pairs.select_related("left__system", "right__system", "author", "lifted_by")
     reads = shown.user.has_perm(READS_CHANGES)
     return {
-        "lines": named(lines_of(_changes(shown)[:CHANGES]), shown.user),
+        "lines": named(lines_of(_changes(shown)[:CHANGES], user=shown.user), shown.user),
         "reads": reads,
         "may_group": may_group(shown.user),
         "may_undo": reads and may_group(shown.user),
@@ -92,7 +92,7 @@ def undo_entry(shown: Shown) -> MenuEntry | None:
         return None
     refusal = WHY_NOT
     if may_group(shown.user) and shown.user.has_perm(READS_CHANGES):
-        waits = GroupRequest.objects.open().filter(undoes=last).first()
+        waits = GroupRequest.objects.open().visible_to(shown.user).filter(undoes=last).first()
         refusal = f"Request {waits.pk} to undo it is {waits.get_state_display()}." if waits else ""
     return MenuEntry(
         title="Undo the last grouping" if last.is_join else "Undo the last split",

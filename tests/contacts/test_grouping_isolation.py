@@ -5,18 +5,25 @@ from django.db import transaction
 from django.test import Client
 from django.urls import reverse
 
+from contacts.admin.change_record import change_record
 from contacts.group_plan import Member, Part
-from contacts.models import Case, Contact, Mapping
+from contacts.models import Case, Contact, GroupChange, GroupRequest, Mapping
 from contacts.permissions import SystemRight, grant
 from contacts.services.came_back import came_back
 from contacts.services.cases import raise_case
-from contacts.services.group_requests import file_grouping, file_ungrouping, withdraw_request
+from contacts.services.group_requests import (
+    file_grouping,
+    file_split,
+    file_undo,
+    file_ungrouping,
+    withdraw_request,
+)
 from contacts.services.group_requests_applied import apply_requests
 from contacts.services.regroup_writes import write_changes
 from kore_site.roles import CRM_MANAGERS
 from tests.factories import NOW, SystemRefFactory, TicketSystemFactory, UserFactory
 
-from .test_group_requests import NIGHT, group_of, person, put
+from .test_group_requests import NIGHT, group_of, person, put, ref
 
 pytestmark = [pytest.mark.django_db, pytest.mark.req("R-MDB-15")]
 
@@ -119,3 +126,49 @@ def test_of_what_came_back_nothing_is_told_where_more_refs_took_part_than_were_a
     assert own.facts["came_back"] is None
     assert of_both.facts["came_back"] is not None
     assert list(Case.objects.visible_to(reader)) == [own]
+
+
+def test_no_page_names_an_undo_request_with_a_ref_out_of_sight(ours, theirs, reader, both, page):
+    one, two = person(ours, "a1"), person(ours, "a2")
+    file_grouping(one, [two], by=both, now=NOW)
+    apply_requests(NOW + NIGHT)
+    change = GroupChange.objects.get()
+    addresses = [
+        ("contacts_contact_change", one.pk),
+        ("contacts_groupchange_changelist",),
+        ("contacts_groupchange_change", change.pk),
+        ("contacts_groupchange_undo", change.pk),
+    ]
+    put(SystemRefFactory(system=theirs, system_ref="b1"), one)
+    panel = {"panel": "groupings"}
+
+    undo = file_undo(change, by=both, now=NOW + NIGHT)
+
+    assert not GroupRequest.objects.visible_to(reader).filter(pk=undo.pk).exists()
+    told = [page(*address) for address in addresses] + [page(*addresses[0], **panel)]
+    assert not [text for text in told if f"equest {undo.pk}" in text or f"grouprequest/{undo.pk}/" in text]
+
+
+def test_a_request_leads_to_no_change_with_a_ref_out_of_sight(ours, theirs, both, page):
+    one = person(ours, "a1", "a2")
+    asked = file_ungrouping(one, by=both, now=NOW, may_regroup=True)
+    put(SystemRefFactory(system=theirs, system_ref="b1"), one)
+    apply_requests(NOW + NIGHT)
+
+    assert f"groupchange/{asked.change.pk}/" not in page("contacts_grouprequest_change", asked.pk)
+
+
+def test_a_record_says_where_a_number_leads_to_by_visible_refs(ours, theirs, reader, both):
+    one, two, third, hidden = person(ours, "a1"), person(ours, "a2"), person(ours, "a3"), person(theirs, "b1")
+    for nights, (master, child) in enumerate([(one, two), (one, hidden), (third, one)], start=1):
+        file_grouping(master, [child], by=both, now=NOW)
+        apply_requests(NOW + nights * NIGHT)
+    change = GroupChange.objects.order_by("pk")[0]
+    file_split(third, [[ref("b1").pk]], by=both, now=NOW)
+    apply_requests(NOW + 4 * NIGHT)
+
+    def leads(user) -> set[int]:
+        record = change_record(change, user=user, country="US")
+        return {number for side in record.sides for number in side.leads_to}
+
+    assert leads(both) - leads(reader) == {group_of("b1")}
