@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from contacts.models import GroupRequest, SystemRef
-from contacts.services.group_requests import way_out
 
 # How a state looks: a shape and a tone (kore.css), beside the word.
 TONES = {
@@ -88,6 +87,13 @@ def request_in_words(request: GroupRequest) -> RequestInWords:
         ref_count=len(refs),
         leaving=list(parts.values()) if is_split else [],
     )
+
+
+def way_out(request: GroupRequest) -> str:
+    """What can be done about an open request that stands in the way: no night ends a held one."""
+    if request.state == GroupRequest.State.HELD:
+        return "Withdraw it, or let it go into the coming night."
+    return "Withdraw it first, or wait for the night."
 
 
 def person(user) -> str:

@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from contacts.models import Contact, GroupChange, GroupRequest, Mapping, RequestRef, TicketSystem
 from contacts.models.any_of import AnyOf
 from contacts.permissions import SystemRight, systems_with
+from contacts.request_words import request_in_words
 from contacts.services.decisions import Ledger
 from contacts.services.group_request_decisions import bars_in_the_way
 from contacts.services.group_undo import blocked_by, concerned, outlook
@@ -306,18 +307,12 @@ def _require_no_clash(places: Sequence[_Place], *, by: User | None) -> None:
     first = open_refs.order_by("request").values_list("request", flat=True).first()
     if first is None:
         return
-    waiting = GroupRequest.objects.select_related("by").get(pk=first)
+    requests = GroupRequest.objects.select_related("by").prefetch_related("refs__system_ref__system")
+    waiting = requests.get(pk=first)
     if by is not None and not GroupRequest.objects.visible_to(by).filter(pk=first).exists():
         raise CannotRequest("Another request waits on one of these records.")
-    who = (waiting.by.get_full_name() or waiting.by.get_username()) if waiting.by else "the system"
+    words = request_in_words(waiting)
     raise CannotRequest(
-        f"Request {waiting.pk} ({waiting.get_kind_display()} GroupID {waiting.group_id}, {who}) is "
-        f"{waiting.get_state_display()} on one of these records. {way_out(waiting)}"
+        f"Request {waiting.pk} ({words.by or 'the system'}: {words.sentence}) is "
+        f"{waiting.get_state_display()} on one of these records. {words.way_out}"
     )
-
-
-def way_out(request: GroupRequest) -> str:
-    """What can be done about an open request that stands in the way: no night ends a held one."""
-    if request.state == State.HELD:
-        return "Withdraw it, or let it go into the coming night."
-    return "Withdraw it first, or wait for the night."

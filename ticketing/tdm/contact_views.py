@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import timezone
 
+from contacts.admin_access import organisation_of
 from contacts.models import FieldChange
 from contacts.retired_numbers import described, successors_of
 from contacts.services.corrections import CannotCorrect, MayNotCorrect, Overtaken
@@ -182,6 +183,7 @@ def _page(request: HttpRequest, fan: Fan, *, refusal: str = "", **form: Any) -> 
             (r.last_purchased_at for r in fan.refs.values() if r.last_purchased_at), default=None
         ),
         "timeline": fan.purchases[:PURCHASES_IN_ALL],
+        "waiting": fan.waiting(organisation_of(request)),
     }
     content |= account_history(fan) if shows_history else _form(request, fan, form)
     crumbs = [("Find a fan", reverse("tdm:find")), (str(fan.contact.pk), "")]

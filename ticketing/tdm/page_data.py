@@ -12,7 +12,17 @@ from django.utils import timezone
 from contacts.admin_access import organisation_of
 from contacts.contact_page.lead import Lead, choosable, lead
 from contacts.contact_page.parts import Shown
-from contacts.models import Contact, GoldenPin, GoneRef, HeldValue, RelatedName, SystemRef
+from contacts.contact_page.waiting import WaitingLine, waiting
+from contacts.models import (
+    Contact,
+    GoldenPin,
+    GoneRef,
+    HeldValue,
+    Organisation,
+    RelatedName,
+    RequestRef,
+    SystemRef,
+)
 from contacts.models import Mapping as Placement
 from contacts.models.history import as_text
 from contacts.permissions import SystemRight, systems_with
@@ -78,6 +88,12 @@ class Fan(Shown):
             return []
         rows = WriteBack.objects.filter(system_ref__in=self.refs).select_related("by", "settled_by")
         return list(rows.order_by("-pk")[:WRITE_BACKS_READ])
+
+    def waiting(self, organisation: Organisation) -> Sequence[WaitingLine]:
+        """What the night is asked to do to the contact, as far as the user may see it."""
+        if not any(getattr(mapping, "has_requests", True) for mapping in self.mappings):
+            return []
+        return waiting(self, organisation)
 
     @cached_property
     def purchases(self) -> Sequence[Purchase]:
@@ -165,6 +181,7 @@ def _mappings(request: HttpRequest, group_id: int) -> Any:
             pin_at=F("pin__at"),
             has_held=Exists(HeldValue.objects.filter(system_ref=OuterRef("system_ref"))),
             has_write_backs=Exists(WriteBack.objects.filter(system_ref=OuterRef("system_ref"))),
+            has_requests=Exists(RequestRef.objects.filter(system_ref=OuterRef("system_ref"))),
         )
         .order_by("system_ref__system__rank", "system_ref__system_ref")
     )

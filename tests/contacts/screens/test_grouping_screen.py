@@ -5,8 +5,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from contacts.models import Contact, GroupAlias, GroupRequest
+from contacts.models import Contact, GroupAlias, GroupDecision, GroupRequest
 from contacts.permissions import SystemRight, grant
+from contacts.services.decisions import decide
 from contacts.services.group_requests import WHY_NOT, file_grouping, hold_request
 from kore_site.roles import CRM_MANAGERS
 
@@ -144,8 +145,29 @@ def test_a_waiting_request_is_named_at_the_record_it_concerns_and_bars_another(
     assert f"Request {waits.pk} waits" in text
     assert f"join {third.pk} into {anne.pk}" in text
     assert refused.status_code == 409
-    assert f"Request {waits.pk} (group GroupID {anne.pk}, Jo Diaz) is waiting" in refused.content.decode()
+    assert (
+        f"Request {waits.pk} (Jo Diaz: join {third.pk} into {anne.pk}) is waiting" in refused.content.decode()
+    )
     assert list(GroupRequest.objects.all()) == [waits]
+
+
+@pytest.mark.req("R-CM-16")
+def test_a_do_not_group_rule_between_them_is_told_at_the_preview_and_nothing_can_be_pressed(
+    as_manager, manager, ann, anne
+):
+    pair = sorted(m.system_ref_id for one in (ann, anne) for m in one.mappings.all())
+    decide([tuple(pair)], GroupDecision.Kind.NEVER, by=manager, now=NOW, reason="Mother and daughter")
+
+    shown = as_manager.get(screen(ann), {"with": anne.pk})
+    text = shown.content.decode()
+    assert "Jo Diaz said on" in text
+    assert "Mother and daughter" in text
+    assert 'disabled aria-describedby="stands-against"' in text
+    assert reverse("admin:contacts_groupdecision_changelist") in text
+    assert as_manager.post(screen(ann), {"with": anne.pk, "do": "confirm"}).status_code == 409
+    both = {"left": ann.pk, "right": anne.pk}
+    asked = as_manager.get(reverse("admin:contacts_contact_why_not"), both).content.decode()
+    assert 'disabled aria-describedby="wn-barred"' in asked
 
 
 @pytest.mark.req("R-CM-27")
