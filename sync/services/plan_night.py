@@ -27,12 +27,14 @@ from contacts.models import (
     PendingRef,
     PrimaryRuleList,
     RuleSet,
+    TicketSystem,
 )
 from contacts.next_night import next_night_at
 from sync.models import NightPlan, NightRun, PlanLine
 from sync.models.plan import PlanLineRef
 from sync.night_effects import Effect
 from sync.services.rehearse_night import CannotRehearse, Rehearsal, rehearse_night
+from ticketing.models import Purchase
 
 PLANNING = "Making tonight's plan"
 PLAN_TASK = "sync.tasks.make_plan"
@@ -85,7 +87,7 @@ def _file(*, by: User | None, now: datetime) -> tuple[NightPlan, bool]:
         return NightPlan.objects.latest("pk"), False
 
 
-def make_plans(*, clock: Clock) -> int:
+def make_plans(*, clock: Clock, is_patient: bool = False) -> int:
     """Make the plan that waits, and any that came to wait meanwhile; returns how many were made.
 
     A plan that a dead process left is given up. While another process is at one this does nothing: that one
@@ -98,7 +100,7 @@ def make_plans(*, clock: Clock) -> int:
                 state=_State.FAILED, error="It was cut off. Make it anew."
             )
             while plan := NightPlan.objects.filter(state=_State.WAITING).first():
-                _make(plan, clock=clock)
+                _make(plan, clock=clock, is_patient=is_patient)
                 made += 1
     except AlreadyRunning:
         return made
@@ -127,7 +129,7 @@ def plan_now(*, by: User | None, clock: Clock) -> NightPlan:
     if is_at_work(PLANNING):
         raise AlreadyRunning(PLANNING)
     plan, _is_new = _file(by=by, now=clock())
-    make_plans(clock=clock)
+    make_plans(clock=clock, is_patient=True)
     plan.refresh_from_db()
     if plan.state == _State.FAILED:
         raise CannotRehearse(plan.error)
@@ -156,14 +158,16 @@ def _is_outdated(plan: NightPlan | None, *, now: datetime) -> bool:
     )
 
 
-def _make(plan: NightPlan, *, clock: Clock) -> None:
+def _make(plan: NightPlan, *, clock: Clock, is_patient: bool) -> None:
     plan.state, plan.made_at = _State.RUNNING, clock()
     plan.night_at = next_night_at(Organisation.load(), now=plan.made_at)
     plan.save(update_fields=["state", "made_at", "night_at"])
     began = time.monotonic()
     try:
         basis = _basis()
-        rehearsal = rehearse_night(night_at=plan.night_at, tell=lambda what: _tell(plan, what))
+        rehearsal = rehearse_night(
+            night_at=plan.night_at, tell=lambda what: _tell(plan, what), is_patient=is_patient
+        )
     except (CannotRehearse, AlreadyRunning) as refusal:
         plan.state, plan.error = _State.FAILED, str(refusal)
     except Exception as error:  # the task's door: whatever it meets is recorded, and nothing of it stays
@@ -238,10 +242,8 @@ def _keep_lines(plan: NightPlan, effects: list[Effect], *, start: int) -> None:
 
 def _basis() -> str:
     """A print of what a plan hangs on: another one means that it may be out of date."""
-    highest: list[Any] = [
-        model.objects.aggregate(highest=Max("pk"))["highest"]
-        for model in (Move, PendingRef, GroupRequest, HeldLine, ModelVersion, PrimaryRuleList, RuleSet)
-    ]
+    models = (Move, PendingRef, GroupRequest, HeldLine, ModelVersion, PrimaryRuleList, RuleSet, Purchase)
+    highest: list[Any] = [model.objects.aggregate(highest=Max("pk"))["highest"] for model in models]
     held = GroupingRun.objects.exclude(held={}).order_by("-pk").values_list("pk", "accepted_at").first()
     organisation = Organisation.load()
     hangs_on = [
@@ -252,6 +254,7 @@ def _basis() -> str:
         sorted(GroupDecision.objects.pending().values_list("pk", flat=True)),
         NightRun.objects.aggregate(highest=Max("pk"))["highest"],
         [str(value) for value in held or ()],
+        list(TicketSystem.objects.order_by("pk").values_list("pk", "rank", "is_matched_across")),
         [organisation.brake_share, organisation.brake_floor, organisation.brake_size],
     ]
     return hashlib.sha256(json.dumps(hangs_on, default=str).encode()).hexdigest()[:16]

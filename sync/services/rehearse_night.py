@@ -1,5 +1,6 @@
 """A rehearsal of the coming night: its writing steps in one transaction, read off, then taken back."""
 
+import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -92,11 +93,14 @@ class _TakenBack(Exception):
     """Ends a transaction without a trace."""
 
 
-def rehearse_night(*, night_at: datetime, tell: Tell = lambda _what: None) -> Rehearsal:
+def rehearse_night(
+    *, night_at: datetime, tell: Tell = lambda _what: None, is_patient: bool = False
+) -> Rehearsal:
     """What a night that begins at `night_at` would do with the data as they are; nothing of it stays.
 
     Raises NightIsAtWork, RecordsInUse, or AlreadyRunning where other work excludes a step's. Reads everything
-    once, as a night does; on PostgreSQL ids are taken from sequences and never used.
+    once, as a night does; on PostgreSQL ids are taken from sequences and never used. `is_patient`: others
+    may be kept waiting for as long as it takes, as by a person's command.
     """
     if night_is_at_work():
         raise NightIsAtWork
@@ -107,7 +111,7 @@ def rehearse_night(*, night_at: datetime, tell: Tell = lambda _what: None) -> Re
     repairs = _Repairs(golden=list(stale_golden()), sums=refs_with_wrong_sums())
     tell("Rehearsing the night")
     try:
-        return _rehearse(repairs, night_at=night_at)
+        return _rehearse(repairs, night_at=night_at, deadline=_Deadline(is_patient=is_patient))
     except TakesTooLong:
         return _in_numbers(_dry_run(night_at), "Rehearsing it would keep records from others for too long.")
     except OperationalError as error:
@@ -137,13 +141,12 @@ def _in_numbers(dry: Regrouped, why: str) -> Rehearsal:
     return Rehearsal(numbers=numbers, why_numbers=why)
 
 
-def _rehearse(repairs: _Repairs, *, night_at: datetime) -> Rehearsal:
+def _rehearse(repairs: _Repairs, *, night_at: datetime, deadline: "_Deadline") -> Rehearsal:
     """Once as the night will be; and before, where something is held, once as it would be without that."""
     unheld = _Walk()
     try:
         with _taken_back():
             known = known_group_ids()
-            deadline = _Deadline()
             if holds := _Holds.read():
                 with _taken_back():
                     holds.lift()
@@ -263,9 +266,10 @@ class _Deadline:
     SQLite's lock is held from the beginning, PostgreSQL's from the first row that is written.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_patient: bool) -> None:
         self._is_embedded = connection.vendor == "sqlite"
-        self._most = MOST_SECONDS_EMBEDDED if self._is_embedded else MOST_SECONDS
+        most = MOST_SECONDS_EMBEDDED if self._is_embedded else MOST_SECONDS
+        self._most = math.inf if is_patient else most
         self._since = time.monotonic() if self._is_embedded else None
 
     def check(self, _done: int, _total: int) -> None:

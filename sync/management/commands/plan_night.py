@@ -15,13 +15,15 @@ from sync.services.rehearse_night import CannotRehearse
 
 NOTHING = "The coming night would change nothing."
 LINES_AT_ONCE = 1_000
+NUMBERS_ALONE = 3
 
 
 class Command(BaseCommand):
     help = (
         "Say what the coming night would do, and change nothing. Exit codes: 0 done, 1 there can be no plan"
         " now (the reason is printed), 2 usage. What is told in numbers alone, and what the brake would hold,"
-        " goes to the error output when JSON is asked for."
+        " goes to the error output when JSON is asked for; 3 where the night changes too much to be told line"
+        " by line."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -42,6 +44,7 @@ class Command(BaseCommand):
             self.stdout.write(json.dumps([as_json(line) for line in lines]))
             for sentence in beside:
                 self.stderr.write(sentence)
+            self._end(plan)
             return
         for sentence in beside:
             self.stdout.write(sentence)
@@ -49,6 +52,12 @@ class Command(BaseCommand):
             self.stdout.write(_in_words(line))
         if not lines and not beside:
             self.stdout.write(NOTHING)
+        self._end(plan)
+
+    def _end(self, plan: NightPlan) -> None:
+        """An empty list must not look like a night without effects."""
+        if plan.counts.get("why_numbers"):
+            raise CommandError("Told in numbers alone.", returncode=NUMBERS_ALONE)
 
 
 def _lines(plan: NightPlan) -> list[ShownLine]:
