@@ -84,6 +84,8 @@ class NightPlanAdmin(ModelAdmin):
         state = plan_state(now=now)
         plan = state.made
         organisation = Organisation.load()
+        at_work = night_is_at_work()
+        warns = state.is_outdated and not (at_work or state.under_way or state.failed)
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -95,11 +97,11 @@ class NightPlanAdmin(ModelAdmin):
             "night_at": next_night_at(organisation, now=now),
             "time_zone": organisation.time_zone,
             "age_seconds": (now - plan.made_at).total_seconds() if plan and plan.made_at else None,
-            "night_is_at_work": night_is_at_work(),
+            "night_is_at_work": at_work,
             "cluster": cluster_signs(now=now),
             "progress_address": reverse("admin:sync_nightplan_progress"),
             "holds": holds_elsewhere(plan, request.user),
-            "outdated_by": outdated_by(plan, request.user) if plan and state.is_outdated else "",
+            "outdated_by": outdated_by(plan, request.user) if plan and warns else "",
             **(self._lines(request, plan) if plan else {}),
             **(self._whole(request, plan) if plan else {}),
         }
