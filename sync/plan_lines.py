@@ -1,6 +1,7 @@
 """Lines of tonight's plan as people read them: accounts by name, what is held now, and why."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -98,17 +99,19 @@ class ShownLine:
 def read_lines(lines: Iterable[PlanLine], *, reader: User | AnonymousUser | None = None) -> list[ShownLine]:
     """The lines in words; five queries for any number of them. Give it only lines that the reader may see.
 
-    With a reader Contacts have names, of the accounts that the reader may see: three queries more.
+    With a reader Contacts have names, of the accounts that the reader may see, and of a hold with an account
+    out of sight nothing is told but that the line is held: four queries more.
     """
     given = list(lines)
     by_line = refs_of(given)
     refs = _named({ref_id for ids in by_line.values() for ref_id in ids})
     held = _held_refs(refs)
+    told = _told_holds(held.values(), reader)
     ids = {line.request_id for line in given if line.request_id}
     requests = GroupRequest.objects.select_related("by", "held_by").in_bulk(ids)
     names = _names(given, reader) if reader is not None else {}
     return [
-        _shown(line, by_line.get(line.pk, set()), refs, held, requests.get(line.request_id or 0), names)
+        _shown(line, by_line.get(line.pk, set()), refs, held, told, requests.get(line.request_id or 0), names)
         for line in given
     ]
 
@@ -219,6 +222,7 @@ def _shown(
     ref_ids: Collection[int],
     refs: Mapping[int, SystemRef],
     held: Mapping[tuple[str, int], HeldLine],
+    told: AbstractSet[int],
     request: GroupRequest | None,
     names: Mapping[str, str],
 ) -> ShownLine:
@@ -226,6 +230,8 @@ def _shown(
     holds = {held[kind, ref_id].pk: held[kind, ref_id] for ref_id in ref_ids if (kind, ref_id) in held}
     if request is not None:
         holds = {}
+    is_told = holds.keys() <= told
+    why_not_held = "" if kind else _WHY_NOT_HELD.get(PlanLine.Kind(line.kind), "It is over.")
     return ShownLine(
         line=line,
         contacts=[Side(name, [], names.get(name, "")) for name in map(str, line.group_ids)],
@@ -237,8 +243,8 @@ def _shown(
         why=line.reason or ("" if request else _MENDED.get(PlanLine.Kind(line.kind), "")),
         request=request,
         is_held=request.state == GroupRequest.State.HELD if request else bool(holds),
-        holds=list(holds.values()),
-        why_not_held="" if request or kind else _WHY_NOT_HELD.get(PlanLine.Kind(line.kind), "It is over."),
+        holds=[hold for hold in holds.values() if hold.pk in told],
+        why_not_held="" if request else (why_not_held if is_told else "It is held."),
     )
 
 
@@ -273,3 +279,11 @@ def _named(ref_ids: Collection[int]) -> dict[int, SystemRef]:
 def _held_refs(ref_ids: Collection[int]) -> dict[tuple[str, int], HeldLine]:
     rows = HeldRef.objects.filter(system_ref__in=list(ref_ids)).select_related("line__by")
     return {(row.kind, row.system_ref_id): row.line for row in rows}
+
+
+def _told_holds(holds: Iterable[HeldLine], reader: User | AnonymousUser | None) -> set[int]:
+    """Those of which the reader may see every ref."""
+    ids = {hold.pk for hold in holds}
+    if reader is None or not ids:
+        return ids
+    return set(HeldLine.objects.visible_to(reader).filter(pk__in=ids).values_list("pk", flat=True))

@@ -150,6 +150,8 @@ def _supersede(pair: Pair, said: ReviewAnswer.Answer, *, by: User, now: datetime
     if pair.last_said is not None:
         ReviewAnswer.objects.filter(pk=pair.last_said.pk).update(taken_back_at=now, taken_back_by=by)
     if said != Answer.LATER:
+        # Of answers with a member out of this person's sight none is settled: who sees them is asked anew,
+        # and no mark changes on what this person may not see.
         ReviewAnswer.objects.filter(pk__in=[one.pk for one in pair.earlier]).update(is_outgrown=False)
 
 

@@ -92,7 +92,7 @@ def load_pairs(
     group_of = {ref: pk for pk, contact in contacts.items() for ref in _refs(contact)}
     bars = _bars(group_of)
     links = _links(group_of, barred={(bar.left_id, bar.right_id) for found in bars.values() for bar in found})
-    earlier = _earlier(standing, group_of)
+    earlier = _earlier(standing, group_of, user)
     pairs = {}
     for pair in standing:
         left, right = contacts[pair[0]], contacts[pair[1]]
@@ -161,11 +161,16 @@ def _bars(group_of: Mapping[int, int]) -> dict[Numbers, list[GroupDecision]]:
     return found
 
 
-def _earlier(pairs: Collection[Numbers], group_of: Mapping[int, int]) -> dict[Numbers, list[ReviewAnswer]]:
-    """The standing answers with a member on either side of a pair, the newest first."""
+def _earlier(
+    pairs: Collection[Numbers], group_of: Mapping[int, int], user: User
+) -> dict[Numbers, list[ReviewAnswer]]:
+    """The standing answers with a member on either side of a pair, of which the user may see every member;
+    the newest first.
+    """
     if not group_of:
         return {}
-    members = AnswerMember.objects.filter(AnyOf("system_ref", list(group_of)), answer__taken_back_at=None)
+    seen = ReviewAnswer.objects.visible_to(user).standing()
+    members = AnswerMember.objects.filter(AnyOf("system_ref", list(group_of)), answer__in=seen)
     places: dict[int, tuple[set[int], set[int]]] = {}
     for answer_id, ref_id, side in members.values_list("answer_id", "system_ref_id", "side"):
         places.setdefault(answer_id, (set(), set()))[side].add(group_of[ref_id])

@@ -46,6 +46,8 @@ from sync.services.run_night import night_is_at_work
 LINES_PER_PAGE = 100
 EXPORTED_AT_ONCE = 500
 ASKED = ("kind", "q", "held", "p")  # what the address may say of the list
+# Without how many System Refs or seconds there are of all systems.
+TOO_MUCH = "The coming night changes too much to be told line by line."
 STOP_POLLING = 286  # htmx's word for "stop asking"
 
 
@@ -188,10 +190,10 @@ class NightPlanAdmin(ModelAdmin):
     def _whole(self, request: HttpRequest, plan: NightPlan) -> dict[str, Any]:
         """What is told of the night as a whole."""
         told = sees_every_system(request.user)
-        brake = plan.counts.get("brake")
+        brake, why = plan.counts.get("brake"), plan.counts.get("why_numbers", "")
         return {
             "brake": read_brake(brake, user=request.user) if brake else None,
-            "why_numbers": plan.counts.get("why_numbers", ""),
+            "why_numbers": why if told or not why else TOO_MUCH,
             "numbers": plan.counts.get("numbers", {}) if told else {},
             "untold": [(KINDS[kind], n) for kind, n in plan.counts.get("untold", {}).items()] if told else [],
             "sees_all": told,

@@ -7,7 +7,15 @@ from django.urls import reverse
 
 from contacts.admin.change_record import change_record
 from contacts.group_plan import Member, Part
-from contacts.models import Case, Contact, GroupChange, GroupRequest, Mapping
+from contacts.models import (
+    Case,
+    Contact,
+    GroupChange,
+    GroupRequest,
+    HeldLine,
+    Mapping,
+    ReviewAnswer,
+)
 from contacts.permissions import SystemRight, grant
 from contacts.services.came_back import came_back
 from contacts.services.cases import raise_case
@@ -19,8 +27,14 @@ from contacts.services.group_requests import (
     withdraw_request,
 )
 from contacts.services.group_requests_applied import apply_requests
+from contacts.services.held_lines import hold
 from contacts.services.regroup_writes import write_changes
+from contacts.services.review_answers import answer
+from contacts.services.review_pairs import load_pair
 from kore_site.roles import CRM_MANAGERS
+from sync.admin.plan import TOO_MUCH
+from sync.models import NightPlan, PlanLine, PlanLineRef
+from sync.plan_lines import read_lines
 from tests.factories import NOW, SystemRefFactory, TicketSystemFactory, UserFactory
 
 from .test_group_requests import NIGHT, group_of, person, put, ref
@@ -172,3 +186,48 @@ def test_a_record_says_where_a_number_leads_to_by_visible_refs(ours, theirs, rea
         return {number for side in record.sides for number in side.leads_to}
 
     assert leads(both) - leads(reader) == {group_of("b1")}
+
+
+def test_the_review_tells_of_answers_about_visible_members_alone(ours, theirs, reader, both):
+    one, two = person(ours, "a1"), person(ours, "a2")
+    put(SystemRefFactory(system=theirs, system_ref="b1"), one)
+    key = load_pair(one.pk, two.pk, both).key
+    answer(one.pk, two.pk, ReviewAnswer.Answer.LATER, key=key, by=both, now=NOW)
+    elsewhere = Contact.objects.create(since=NOW)
+    Mapping.objects.filter(system_ref=ref("b1")).update(contact=elsewhere, is_primary=True)
+
+    assert len(load_pair(one.pk, two.pk, both).earlier) == 1
+    assert not load_pair(one.pk, two.pk, reader).earlier
+
+
+def test_of_a_hold_with_a_ref_out_of_sight_the_plan_says_only_that_it_is(ours, theirs, reader, both, page):
+    one, two, _hidden = person(ours, "a1"), person(ours, "a2"), person(theirs, "b1")
+    hold([ref("a1").pk, ref("b1").pk], kind=HeldLine.Kind.REGROUP, by=both, now=NOW)
+    refs = [ref("a1").pk, ref("a2").pk]
+    plan = NightPlan.objects.create(state="done", filed_at=NOW, made_at=NOW, night_at=NOW)
+    before, after = {str(one.pk): refs[:1], str(two.pk): refs[1:]}, {str(one.pk): refs}
+    line = PlanLine.objects.create(
+        plan=plan, position=0, kind="group", group_ids=[one.pk, two.pk], before=before, after=after
+    )
+    PlanLineRef.objects.bulk_create(PlanLineRef(line=line, system_ref_id=pk) for pk in refs)
+
+    [own], [of_both] = (read_lines([line], reader=user) for user in (reader, both))
+    shown = page("sync_nightplan_changelist")
+
+    assert (own.is_held, own.holds, own.why_not_held) == (True, [], "It is held.")
+    assert ([found.by for found in of_both.holds], of_both.why_not_held) == ([both], "")
+    assert 'aria-label="Hold this line"' not in shown
+    assert "Both Diaz" not in shown
+
+
+def test_what_is_told_of_a_night_in_numbers_is_told_to_who_sees_every_system(theirs, page):
+    why = "More than 20,000 System Refs would change."
+    NightPlan.objects.create(
+        state="done", filed_at=NOW, made_at=NOW, night_at=NOW, counts={"why_numbers": why}
+    )
+
+    shown = page("sync_nightplan_changelist")
+
+    assert TOO_MUCH in shown
+    assert why not in shown
+    assert "made in" not in shown
