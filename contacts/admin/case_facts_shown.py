@@ -9,6 +9,7 @@ from django.contrib.auth.models import User
 
 from contacts.admin.review_shown import rule_title
 from contacts.change_words import name_of_user
+from contacts.grouping.rules import MUST
 from contacts.models import Case, GroupDecision, GroupRequest, Move, SystemRef
 from contacts.services.matching_rules import RulesInForce, rules_of_links
 
@@ -91,6 +92,8 @@ def _came_back(told: Any, refs: Mapping[int, SystemRef], rules: RulesInForce) ->
 
 def _rule(one: Mapping[str, Any], rules: RulesInForce) -> dict[str, str]:
     """The rule by its title; blank where none is named."""
+    if one.get("rule") == MUST:
+        return {"rule": "a person’s word"}
     return {"rule": rule_title(one["rule"], rules) if one.get("rule") else ""}
 
 

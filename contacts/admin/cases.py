@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from contacts.admin.case_facts_shown import facts_shown
-from contacts.admin.sent_ids import row_at, sent_id
+from contacts.admin.sent_ids import row_at, sent_id, sent_text
 from contacts.admin_access import PerSystemAdmin, organisation_of
 from contacts.contact_page.groupings import how_it_came_back
 from contacts.models import Case, Contact, GroupRequest
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 CHANGELIST = "admin:contacts_case_changelist"
 TONES = {Case.State.OPEN: "warn", Case.State.IN_HAND: "busy", Case.State.SOLVED: "good"}
+REFUSED = "case_refused"  # of this session: the case, and why nothing was said on it
 CAME_BACK = "Grouped again after it was parted"
 
 
@@ -121,18 +122,19 @@ class CaseAdmin(PerSystemAdmin):
         case = self._case(request, object_id)
         if request.method not in ("GET", "HEAD"):
             raise PermissionDenied
-        return self._page(request, case)
+        refused = request.session.pop(REFUSED, None)
+        return self._page(request, case, refusal=refused[1] if refused and refused[0] == case.pk else "")
 
     def comment_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Write to the case, or put it into another state."""
         case = self._case(request, object_id)
-        text, state = request.POST.get("text", ""), request.POST.get("state", case.state)
+        text, state = sent_text(request.POST.get("text", "")), request.POST.get("state", case.state)
         try:
             comment(case, text=text, state=state, by=cast("User", request.user), now=timezone.now())
         except MayNotRaise as refusal:
             raise PermissionDenied from refusal
         except CannotRaise as refusal:
-            return self._page(request, case, refusal=str(refusal), text=text)
+            request.session[REFUSED] = [case.pk, str(refusal)]  # told at the field, on the page of the case
         return redirect("admin:contacts_case_change", case.pk)
 
     def send_view(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -148,9 +150,7 @@ class CaseAdmin(PerSystemAdmin):
             self.message_user(request, "It goes to the service desk within minutes.", messages.SUCCESS)
         return redirect("admin:contacts_case_change", case.pk)
 
-    def _page(
-        self, request: HttpRequest, case: Case, *, refusal: str = "", text: str = ""
-    ) -> TemplateResponse:
+    def _page(self, request: HttpRequest, case: Case, *, refusal: str = "") -> TemplateResponse:
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -166,9 +166,8 @@ class CaseAdmin(PerSystemAdmin):
             "service_desk": organisation_of(request).service_desk,
             "kept_here": KEPT_HERE,
             "refusal": refusal,
-            "text": text,
         }
-        return TemplateResponse(request, "contacts/cases/case.html", context, status=409 if refusal else 200)
+        return TemplateResponse(request, "contacts/cases/case.html", context)
 
     def _case(self, request: HttpRequest, object_id: str) -> Case:
         return row_at(self, request, object_id)
@@ -183,7 +182,8 @@ def raise_case_view(model_admin: Any, request: HttpRequest, group_id: int) -> Ht
     if contact is None:
         raise Http404
     back = came_back(contact, user=user)
-    title, text, refusal = request.POST.get("title", ""), request.POST.get("text", ""), ""
+    title, text = (sent_text(request.POST.get(name, "")) for name in ("title", "text"))
+    refusal = ""
     if request.method == "POST":
         try:
             case = raise_case(
