@@ -21,13 +21,14 @@ class RequestInWords:
     `held_by` are loaded.
 
     `group_ids`: the Contacts it was filed about, the master of a grouping first. `leaving`: of a split the
-    refs of each new Contact.
+    refs of each new Contact. `sides`: the first GroupIDs with their names, where they were read.
     """
 
     request: GroupRequest
     group_ids: Sequence[int]
     ref_count: int
     leaving: Sequence[Sequence[SystemRef]]
+    sides: Sequence[tuple[int, str]] = ()
 
     @property
     def tone(self) -> str:

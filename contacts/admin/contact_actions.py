@@ -103,5 +103,5 @@ def _confirmation(model_admin: Any, request: HttpRequest, contacts: Sequence[Con
 ACTIONS = [
     ListAction("group", "Group selected", group_selected, may_group, WHY_NOT),
     ListAction("ungroup", "Ungroup selected", ungroup_selected, may_group, WHY_NOT),
-    ListAction("why-not", "Why not?", why_not),
+    ListAction("why-not", "Why not?", why_not, exactly=2),
 ]

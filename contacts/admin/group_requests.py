@@ -21,6 +21,7 @@ from contacts.admin.signed_in import user_of
 from contacts.admin_access import PerSystemAdmin, PerSystemChangeList, organisation_of
 from contacts.models import Contact, GroupChange, GroupRequest, RequestRef
 from contacts.next_night import next_night_in_words
+from contacts.request_names import with_names
 from contacts.request_words import RequestInWords, request_in_words
 from contacts.services.group_requests import WHY_NOT, CannotRequest, MayNotRequest, may_group
 
@@ -65,11 +66,12 @@ class MineFilter(SimpleListFilter):
 
 
 class RequestList(PerSystemChangeList):
-    """The page's requests in words; three queries for their refs, whatever their number."""
+    """The page's requests in words; a few queries for their refs and names, whatever their number."""
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        self.rows: Sequence[RequestInWords] = [request_in_words(one) for one in self.result_list]
+        words = [request_in_words(one) for one in self.result_list]
+        self.rows: Sequence[RequestInWords] = with_names(words, user_of(request))
 
     def rows_with(self, ids: Sequence[int]) -> list[GroupRequest]:
         rows = GroupRequest.objects.filter(pk__in=ids).select_related("by", "held_by", "settled_by")
@@ -180,7 +182,7 @@ class GroupRequestAdmin(ActsOnRows, PerSystemAdmin):
                 ("Requests", reverse("admin:contacts_grouprequest_changelist")),
                 (f"Request {asked.pk}", ""),
             ],
-            "words": request_in_words(asked),
+            "words": with_names([request_in_words(asked)], user_of(request))[0],
             "refs": sorted(asked.refs.all(), key=lambda one: (one.part, one.group_id, one.pk)),
             "orders": offered_orders(asked, request.user),
             "change": seen.filter(request=asked).first(),

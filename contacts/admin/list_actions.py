@@ -23,7 +23,8 @@ def everybody(_user: Any) -> bool:
 class ListAction:
     """`carry_out` gets the admin, the request and the chosen rows in the order of the list.
 
-    Who may not is shown the button disabled with `why_not` beside it, and refused with 403.
+    Who may not is shown the button disabled with `why_not` beside it, and refused with 403. `exactly`: how
+    many rows it takes, of which the list tells; 0: any number.
     """
 
     name: str
@@ -31,6 +32,7 @@ class ListAction:
     carry_out: Callable[[Any, HttpRequest, list[Any]], HttpResponse]
     may: Callable[[Any], bool] = everybody
     why_not: str = ""
+    exactly: int = 0
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,7 @@ class OfferedAction:
     name: str
     title: str
     refusal: str
+    exactly: int = 0
 
 
 class ActsOnRows:
@@ -54,7 +57,7 @@ class ActsOnRows:
         if request.method == "POST":
             return self._act(request)
         offered = [
-            OfferedAction(one.name, one.title, "" if one.may(request.user) else one.why_not)
+            OfferedAction(one.name, one.title, "" if one.may(request.user) else one.why_not, one.exactly)
             for one in self.list_actions
         ]
         context = {"list_actions": offered, **(extra_context or {})}

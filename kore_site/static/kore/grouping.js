@@ -9,7 +9,13 @@
     if (!form) return;
     const chosen = boxes().filter((box) => box.checked).length;
     const told = form.querySelector("[data-chosen-count]");
-    if (told) told.textContent = chosen ? `${chosen} chosen` : "x marks a row";
+    const missing = [];
+    for (const button of form.querySelectorAll("[data-needs-chosen]:not([data-refused])")) {
+      const exactly = Number(button.dataset.needsChosen);
+      button.disabled = exactly ? chosen !== exactly : chosen === 0;
+      if (button.disabled && exactly && chosen) missing.push(`; ${button.textContent} asks for exactly ${exactly}`);
+    }
+    if (told) told.textContent = chosen ? `${chosen} chosen${missing.join("")}` : "Choose rows first: x marks a row";
     for (const all of form.querySelectorAll("[data-choose-all]")) {
       all.checked = chosen > 0 && chosen === boxes().length;
       all.indeterminate = chosen > 0 && chosen < boxes().length;
@@ -58,6 +64,8 @@
   // A browser leaves autofocus out where it is busy while a page comes: who works by keyboard would be lost.
   if (document.activeElement === document.body) document.querySelector("#content [autofocus]")?.focus();
   for (const button of document.querySelectorAll(".k-needs-no-script")) button.hidden = true;
+  for (const button of document.querySelectorAll("[data-needs-chosen][disabled]")) button.dataset.refused = "";
   offerAll();
   count();
+  window.addEventListener("pageshow", count); // a browser that goes back ticks the rows again
 })();
