@@ -1,4 +1,4 @@
-"""Ids as forms and addresses send them: text of which anything may be made up."""
+"""Ids and text as forms and addresses send them: anything may be made up."""
 
 from typing import Any
 
@@ -12,6 +12,11 @@ _LONGEST = 18  # digits, that an id of the database can have
 def sent_id(text: str) -> int:
     """The id; 0, which no row has, where the text is none."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= _LONGEST else 0
+
+
+def sent_text(text: str, longest: int | None = None) -> str:
+    """The text without blanks around it and without NULs, which PostgreSQL keeps nowhere."""
+    return text.replace("\x00", "").strip()[:longest]
 
 
 def row_at(model_admin: Any, request: HttpRequest, object_id: str) -> Any:
