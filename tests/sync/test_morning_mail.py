@@ -136,3 +136,17 @@ def test_the_nights_page_tells_requests_that_the_reader_may_see(client, night, s
         assert f"request {request.pk}</a>" in page
     assert "It changed since." in page
     assert f"request {hidden.pk}</a>" not in page
+
+
+def test_what_was_held_after_the_night_is_no_news_of_it_and_the_mail_leads_to_the_report(
+    night, systems, settings
+):
+    held = night.told[2]
+    GroupRequest.objects.filter(pk=held.pk).update(held_at=night.finished_at + dt.timedelta(seconds=1))
+    settings.CSRF_TRUSTED_ORIGINS = ["https://kore.example.org"]
+    manager_of(*systems)
+    mail_reports(now=MORNING)
+
+    text = mail.outbox[0].body
+    assert "request held" not in text
+    assert f"The whole report: https://kore.example.org/admin/sync/nightrun/{night.pk}/" in text
