@@ -12,6 +12,7 @@ from django.utils import timezone
 
 from contacts.admin.contact_grouping import contact_to_change, crumbs, open_requests, say_filed
 from contacts.admin.grouping_columns import full_name
+from contacts.admin.sent_ids import sent_text
 from contacts.admin.signed_in import user_of
 from contacts.admin_access import organisation_of
 from contacts.contact_page.accounts import accounts
@@ -81,7 +82,7 @@ def answers(posted: QueryDict) -> dict[str, Any]:
     """The reason, and whether later nights may group again what is parted: only if somebody says so."""
     return {
         "may_regroup": posted.get("may_regroup") == "yes",
-        "reason": posted.get("reason", "").strip()[:300],
+        "reason": sent_text(posted.get("reason", ""), 300),
     }
 
 

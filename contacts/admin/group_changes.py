@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from contacts.admin.change_record import change_record, undoing
 from contacts.admin.contact_grouping import say_filed
-from contacts.admin.sent_ids import row_at, sent_id
+from contacts.admin.sent_ids import row_at, sent_id, sent_text
 from contacts.admin.signed_in import user_of
 from contacts.admin_access import PerSystemAdmin, PerSystemChangeList, organisation_of
 from contacts.change_names import named
@@ -199,7 +199,7 @@ class GroupChangeAdmin(PerSystemAdmin):
             by=user_of(request),
             now=now,
             may_regroup=request.POST.get("may_regroup") == "yes",
-            reason=request.POST.get("reason", "").strip(),
+            reason=sent_text(request.POST.get("reason", "")),
         )
         if "now" in request.POST and may_process(user_of(request)):
             done = process_now(filed, by=user_of(request), now=now)

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.http import QueryDict
 
-from contacts.admin.sent_ids import sent_id
+from contacts.admin.sent_ids import sent_id, sent_text
 from contacts.models import Contact, GroupAlias
 from contacts.request_words import listed
 from contacts.services.group_requests import MOST_CHILDREN
@@ -77,8 +77,8 @@ def read_choice(start: Contact, sent: QueryDict, *, user: User) -> Choice:
         start=start.pk,
         contacts=[found[one] for one in in_order],
         problems=problems,
-        asked=sent.get("q", "").strip()[:200],
-        reason=sent.get("reason", "").strip()[:300],
+        asked=sent_text(sent.get("q", ""), 200),
+        reason=sent_text(sent.get("reason", ""), 300),
     )
 
 

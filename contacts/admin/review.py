@@ -16,6 +16,7 @@ from unfold.admin import ModelAdmin
 
 from contacts.admin.review_lists import agreement_lines, answered, safe_lines
 from contacts.admin.review_shown import ShownPair, rule_title, shown_pair
+from contacts.admin.sent_ids import sent_text
 from contacts.admin_access import organisation_of
 from contacts.models import Contact, ReviewAnswer
 from contacts.next_night import next_night_in_words
@@ -262,7 +263,7 @@ class ReviewAnswerAdmin(ModelAdmin):
 
 def _wanted(request: HttpRequest) -> Wanted:
     asked = request.GET if request.method != "POST" else request.POST
-    rule = asked.get("rule", "any")
+    rule = sent_text(asked.get("rule", "any"))
     code = asked.get("system", "")
     system = next((s.pk for s in systems_of(request.user, SystemRight.VIEW) if s.code == code), None)
     return Wanted(rule=None if rule == "any" else rule, system_id=system)

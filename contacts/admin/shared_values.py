@@ -10,6 +10,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.http import urlencode
 
+from contacts.admin.sent_ids import sent_text
 from contacts.permissions import systems_of
 from contacts.services.shared_lists import Field, LinesPage, shared_lines
 from contacts.services.shared_values import Look
@@ -57,7 +58,7 @@ class SharedValuesScreen:
             field=field,
             look=look,
             systems=[system.pk] if system else None,
-            after=request.GET.get("after", ""),
+            after=sent_text(request.GET.get("after", "")),
         )
         chosen = {
             "of": field.value,

@@ -11,7 +11,7 @@ from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 
-from contacts.admin.sent_ids import sent_id
+from contacts.admin.sent_ids import sent_id, sent_text
 from contacts.admin_access import organisation_of
 from contacts.contact_page.page import what_is_shown
 from contacts.contact_page.parts import Shown
@@ -100,7 +100,7 @@ def _picker(request: HttpRequest, side: str, chosen: dict[str, Contact | None]) 
     contact = chosen[side]
     other_side = "right" if side == "left" else "left"
     other = chosen[other_side]
-    text = request.GET.get(f"find_{side}", "").strip()[:200]
+    text = sent_text(request.GET.get(f"find_{side}", ""), 200)
     return Picker(
         side=side,
         title="One Contact" if side == "left" else "The other",

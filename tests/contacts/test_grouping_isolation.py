@@ -9,6 +9,7 @@ from contacts.admin.change_record import change_record
 from contacts.group_plan import Member, Part
 from contacts.models import (
     Case,
+    CaseComment,
     Contact,
     GroupChange,
     GroupRequest,
@@ -231,3 +232,29 @@ def test_what_is_told_of_a_night_in_numbers_is_told_to_who_sees_every_system(the
     assert TOO_MUCH in shown
     assert why not in shown
     assert "made in" not in shown
+
+
+def test_a_nul_in_what_is_sent_is_read_as_nothing(ours, both, client):
+    """PostgreSQL refuses it in any value."""
+    one, two = person(ours, "a1"), person(ours, "a2", "a3")
+    client.force_login(both)
+    case = raise_case(one, title="odd", text="", by=both, now=NOW)
+    sent = "a\x00b"
+    asked = [
+        ("contacts_contact_group", [one.pk], {"q": sent}),
+        ("contacts_contact_why_not", [], {"find_left": sent}),
+        ("contacts_reviewanswer_changelist", [], {"rule": sent}),
+        ("contacts_contact_shared", [], {"after": sent}),
+    ]
+    told = [
+        ("contacts_contact_ungroup", [two.pk], {"reason": sent}),
+        ("contacts_contact_raise_case", [one.pk], {"title": sent, "text": sent}),
+        ("contacts_case_comment", [case.pk], {"text": sent}),
+    ]
+
+    got = [client.get(reverse(f"admin:{name}", args=args), query) for name, args, query in asked]
+    posted = [client.post(reverse(f"admin:{name}", args=args), data) for name, args, data in told]
+
+    assert [answer.status_code for answer in (*got, *posted)] == [200] * 4 + [302] * 3
+    assert list(GroupRequest.objects.values_list("reason", flat=True)) == ["ab"]
+    assert list(CaseComment.objects.values_list("text", flat=True)) == ["ab", "ab"]
