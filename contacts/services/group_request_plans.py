@@ -41,7 +41,7 @@ CAUSES = {
 }
 CHANGED = "The records changed since it was filed, so that it fits them no more."
 NOT_SEEN = "Whoever asked for it may not see all of these records any more."
-LATER = "A change that came later on the same records has to be taken back first."
+LATER = "A change that came later on the same records has to be undone first."
 NOT_ACROSS = "One of the systems is kept out of matching across systems since."
 BARRED = "A do-not-group rule that stands between the records has to be lifted first."
 

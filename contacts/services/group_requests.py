@@ -137,13 +137,13 @@ def file_undo(
     change = GroupChange.objects.select_for_update(of=("self",)).get(pk=change.pk)
     places = _places(concerned(change), by=by)
     if change.undone_by_id is not None:
-        raise CannotRequest(f"Change {change.pk} was taken back already.")
+        raise CannotRequest(f"Change {change.pk} was undone already.")
     if GroupChange.objects.filter(undone_by=change).exists():
         raise CannotRequest(f"Change {change.pk} took another back. Group or ungroup anew instead.")
     if (newer := blocked_by(change)) is not None:
         if by is not None and not newer.is_visible_to(by):
             raise MayNotRequest
-        raise CannotRequest(f"Change {newer.pk} came later on the same records: take that back first.")
+        raise CannotRequest(f"Change {newer.pk} came later on the same records: undo that first.")
     if not places:
         raise CannotRequest("None of its System Refs is here any more.")
     foretold = outlook(change)

@@ -94,7 +94,7 @@ def test_an_undo_puts_back_what_was_and_keeps_what_came_since(box, boss):
     assert Purchase.objects.filter(system_ref__mapping__contact=two).count() == 2
     change.refresh_from_db()
     assert change.undone_by.request.kind == "undo"
-    with pytest.raises(CannotRequest, match="taken back already"):
+    with pytest.raises(CannotRequest, match="undone already"):
         file_undo(change, by=boss, now=NOW)
 
 

@@ -39,7 +39,7 @@ class Command(RequestCommand):
             changes = changes.filter(pk=options["change"])
         change = changes.order_by("-pk").first()
         if change is None:
-            raise CommandError(f"GroupID {contact.pk} has no change to take back.", returncode=USAGE)
+            raise CommandError(f"GroupID {contact.pk} has no change to undo.", returncode=USAGE)
         self.tell(
             lambda: file_undo(
                 change,
