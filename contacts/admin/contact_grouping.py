@@ -11,6 +11,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from contacts.admin.grouping_choice import Choice, read_choice
 from contacts.admin.grouping_columns import Comparison, compare, full_name
@@ -83,7 +84,13 @@ def say_filed(request: HttpRequest, filed: GroupRequest) -> None:
     night = next_night_in_words(organisation_of(request), now=timezone.now())
     messages.success(
         request,
-        f"Filed as request {filed.pk}. It will be processed overnight, {night}; nothing changes before.",
+        format_html(
+            'Filed as <a href="{}">request {}</a>. It will be processed overnight, {}; '
+            "nothing changes before.",
+            reverse("admin:contacts_grouprequest_change", args=[filed.pk]),
+            filed.pk,
+            night,
+        ),
     )
 
 

@@ -87,6 +87,7 @@ class GroupRequestAdmin(ActsOnRows, PerSystemAdmin):
     list_filter = (StateFilter, KindFilter, MineFilter)
     search_fields = ("group_id",)
     search_help_text = "GroupID or System Ref"
+    row_called, rows_called = "request", "requests"
     sortable_by = ()
     ordering = ("-pk",)
     change_list_template = "contacts/grouping/requests.html"
@@ -132,7 +133,13 @@ class GroupRequestAdmin(ActsOnRows, PerSystemAdmin):
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
         night = next_night_in_words(organisation_of(request), now=timezone.now())
-        context = {"title": "Requests", "is_fullwidth": "1", "night": night, **(extra_context or {})}
+        context = {
+            "title": "Requests",
+            "crumbs": [("Requests", "")],
+            "is_fullwidth": "1",
+            "night": night,
+            **(extra_context or {}),
+        }
         return super().changelist_view(request, context)
 
     def change_view(

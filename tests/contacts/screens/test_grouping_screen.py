@@ -87,8 +87,7 @@ def test_contacts_found_in_the_screen_are_grouped_by_the_second_press_only(
     )  # fmt: skip
     text = filed.content.decode()
     assert (
-        f"Filed as request {request.pk}. It will be processed overnight, tonight at 02:00 (Europe/London)"
-        in text
+        f">request {request.pk}</a>. It will be processed overnight, tonight at 02:00 (Europe/London)" in text
     )
     assert f"join {anne.pk} and {third.pk} into this record" in text
     assert f"join this record and {third.pk} into {ann.pk}" in as_manager.get(page_of(anne)).content.decode()
