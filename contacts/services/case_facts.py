@@ -36,7 +36,7 @@ class Facts:
 
 
 def gather_facts(contact: Contact, *, by: User, request: GroupRequest | None, now: datetime) -> Facts:
-    """What is known of the contact and of what was done to it, as far as `by` may see; about a dozen queries.
+    """What is known of the contact and of what was done to it, as far as `by` may see; some twenty queries.
 
     A request or a change names GroupIDs: every ref of it counts as told, whether it stands here or not.
     No value of a person and no word that somebody typed: those are read where the facts are shown.
@@ -49,6 +49,8 @@ def gather_facts(contact: Contact, *, by: User, request: GroupRequest | None, no
     here = [placement.system_ref_id for placement in placed]
     changes, links, decisions = _changes(contact, here, by=by), _links(here, by=by), _decisions(here, by=by)
     requests, back = _requests(contact, by=by, also=request), came_back(contact, user=by)
+    if back is not None and not _all_stand(back.told_ref_ids):
+        back = None
     told: dict[str, Any] = {
         "gathered_at": _text(now),
         "group_id": contact.pk,
@@ -77,6 +79,11 @@ def gather_facts(contact: Contact, *, by: User, request: GroupRequest | None, no
     of_requests = RequestRef.objects.filter(request__in=asked)
     facts.ref_ids.update(of_requests.values_list("system_ref_id", flat=True))
     return facts
+
+
+def _all_stand(ref_ids: Collection[int]) -> bool:
+    """Of a ref that was removed no case could say any more who may see it."""
+    return SystemRef.objects.filter(pk__in=ref_ids).count() == len(ref_ids)
 
 
 def _text(moment: datetime | None) -> str | None:
@@ -114,6 +121,7 @@ def _changes(contact: Contact, here: Collection[int], *, by: User) -> list[dict[
             "undone_at": _text(change.undone_by.at) if change.undone_by else None,
         }
         for change in found.order_by("-at", "-pk")[:CHANGES_KEPT]
+        if _all_stand(change.ref_ids)
     ]
 
 
