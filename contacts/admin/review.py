@@ -12,12 +12,11 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from unfold.admin import ModelAdmin
 
 from contacts.admin.review_lists import agreement_lines, answered, safe_lines
 from contacts.admin.review_shown import ShownPair, rule_title, shown_pair
 from contacts.admin.sent_ids import sent_text
-from contacts.admin_access import organisation_of
+from contacts.admin_access import PerSystemAdmin, organisation_of
 from contacts.models import Contact, ReviewAnswer
 from contacts.next_night import next_night_in_words
 from contacts.permissions import SystemRight, systems_of
@@ -41,7 +40,7 @@ Answer = ReviewAnswer.Answer
 
 
 @admin.register(ReviewAnswer)
-class ReviewAnswerAdmin(ModelAdmin):
+class ReviewAnswerAdmin(PerSystemAdmin):
     """Who may group is asked about the pairs of which they see every ref; everybody else gets 403."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -71,9 +70,6 @@ class ReviewAnswerAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
-
-    def get_queryset(self, request: HttpRequest) -> Any:
-        return ReviewAnswer.objects.visible_to(request.user)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: Any = None

@@ -24,17 +24,19 @@ _TRIED = 200  # doubtful pairs looked at; most are free
 def group_before(*, now: dt.datetime) -> dict[str, int]:
     """Two fans who are one are filed to be grouped, which the night does; father and son never will be."""
     manager = _manager()
-    filed = barred = 0
-    for left, right in _doubtful_pairs():
-        is_one_name = left.first_name == right.first_name and _are_alone(left, right)
-        if is_one_name and not filed:
-            filed = _file_pair(left, right, reason="He rang us", by=manager, now=now)
-        elif left.first_name != right.first_name and left.last_name == right.last_name and not barred:
+    alone = [pair for pair in _doubtful_pairs() if _are_alone(*pair)]
+    alone.sort(key=lambda pair: _unlike(*pair))
+    one = next((p for p in alone if _file_pair(*p, reason="He rang us", by=manager, now=now)), ())
+    for left, right in reversed(alone):
+        if left not in one and right not in one:
             never_group(left, right, reason="father and son", by=manager, now=now)
-            barred = 1
-        if filed and barred:
-            break
-    return {"groupings_filed": filed, "pairs_kept_apart": barred}
+            return {"groupings_filed": len(one) // 2, "pairs_kept_apart": 1}
+    return {"groupings_filed": len(one) // 2, "pairs_kept_apart": 0}
+
+
+def _unlike(left: SystemRef, right: SystemRef) -> tuple[bool, bool]:
+    """The likelier one person, the lower: by first name, then by last."""
+    return left.first_name != right.first_name, left.last_name != right.last_name
 
 
 def group_after(*, now: dt.datetime) -> dict[str, int]:

@@ -18,6 +18,7 @@ from contacts.models import (
     Mapping,
     ModelVersion,
     Move,
+    PendingRef,
 )
 from contacts.services.check_invariants import check_invariants
 from contacts.services.evaluate import Quality, measure
@@ -250,6 +251,7 @@ def decide(kind, left, right):
     GroupingRun.objects.create(model_version=version, started_at=NOW, finished_at=NOW)
     earlier = NOW.replace(year=2025)
     GroupDecision.objects.create(kind=kind, left_id=left.pk, right_id=right.pk, since=earlier)
+    PendingRef.objects.all().delete()  # the run has been over them
 
 
 def must_but_apart():

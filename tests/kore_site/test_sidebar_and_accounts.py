@@ -278,7 +278,8 @@ def test_what_waits_is_counted_beside_the_pages_of_grouping_over_what_one_may_se
         )
         request.refs.create(system_ref=ref, group_id=1, is_open=settled is None)
     for state in ("open", "solved"):
-        Case.objects.create(title="Odd", group_id=1, at=NOW, state=state)
+        case = Case.objects.create(title="Odd", group_id=1, at=NOW, state=state)
+        case.refs.create(system_ref=MappingFactory(system_ref__system=ours).system_ref)
 
     def badges(user: User, path: str) -> dict[str, int]:
         request = rf.get(path)
