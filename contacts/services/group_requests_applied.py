@@ -71,7 +71,8 @@ def _apply_patiently(ids: Sequence[int], *, now: datetime, by: User | None = Non
         raise  # of the database, then the step is run again; or of who has it done at once
     except Exception as error:
         if len(ids) == 1:
-            logger.exception("Request %s could not be carried out.", ids[0])
+            # By its kind alone: databases print the values they met in their errors.
+            logger.error("Request %s could not be carried out: %s.", ids[0], type(error).__name__)
             return _fail_one(ids[0], type(error).__name__, now=now, by=by)
     told: Counter[str] = Counter()
     for pk in ids:

@@ -81,9 +81,7 @@ def write_changes(
     if not placements:
         return waiting
     circles = [
-        Circle(
-            [(p.member.ref_id, p.member.contact_id, p.to) for p in circle], (orders or {}).get(id(change_set))
-        )
+        Circle([(p.member.ref_id, p.member.contact_id, p.to) for p in circle], orders.get(id(change_set)))
         for change_set, circle in zip(valid, placed, strict=True)
     ]
     keep_changes(circles, run_id=run.pk if run else None, now=now)

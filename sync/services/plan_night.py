@@ -171,7 +171,8 @@ def _make(plan: NightPlan, *, clock: Clock, is_patient: bool) -> None:
     except (CannotRehearse, AlreadyRunning) as refusal:
         plan.state, plan.error = _State.FAILED, str(refusal)
     except Exception as error:  # the task's door: whatever it meets is recorded, and nothing of it stays
-        logger.exception("Tonight's plan could not be made.")
+        # By its kind alone: databases print the values they met in their errors.
+        logger.error("Tonight's plan could not be made: %s.", type(error).__name__)
         plan.state, plan.error = _State.FAILED, f"Something went wrong on our side ({type(error).__name__})."
     else:
         _keep(plan, rehearsal, basis=basis)
